@@ -1,0 +1,14 @@
+"""What every service process does, and nothing that only one of them does.
+
+Modules, in the order a process meets them:
+
+- `config`: environment and flags become a frozen dataclass, or the process refuses to start;
+- `logging`: one JSON line per event;
+- `lifecycle`: start, health, reflection, serve, drain, stop;
+- `channels`: client channels with deadlines and retries;
+- `errors`: exceptions to gRPC status with ErrorInfo, and back;
+- `metrics`: the registry of a service and its text exposition;
+- `failpoint`: named points where tests make a process fail.
+
+The list is closed: a new module needs a decision in docs/adr. No word of the chain (contract, gas, balance) belongs here.
+"""
