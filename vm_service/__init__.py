@@ -1,0 +1,1 @@
+"""The VM service: compiles and runs contracts in worker processes."""

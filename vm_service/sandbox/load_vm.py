@@ -1,0 +1,151 @@
+"""LoadVM: brings up the execution isolate with kernel, class libraries and host table.
+
+Data: a request text goes in through the mailbox, the kernel runs, a result text comes back as the value of the call.
+While it runs, the kernel may ask the host (a state read, a signature check): a synchronous call into ``host``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from vm_service import runtime
+from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAILBOX_BYTES: Final = 4 << 20
+"""Shared memory between Python and the isolate: holds a batch of 1,000 ordinary transactions in one part."""
+
+HEAP_BYTES: Final = 256 << 20
+"""Hard limit of the V8 heap in use; a contract's own memory is limited by gas long before."""
+
+
+class HostError(Exception):
+    """A host function failed while the kernel waited for it; the batch was stopped, nothing of it counts."""
+
+
+class Sandbox:
+    """An execution isolate, ready to run batches.
+
+    Args:
+        host: host functions by name; each takes the payload and returns a JSON-ready value.
+        heap_bytes: hard limit of the V8 heap.
+        flags: V8 flags beyond the base ones.
+    """
+
+    def __init__(
+        self,
+        host: Mapping[str, Callable[[Any], Any]],
+        *,
+        heap_bytes: int = HEAP_BYTES,
+        flags: tuple[str, ...] = (),
+    ) -> None:
+        """Boots the isolate: evaluates the sources, locks the realm down, connects the mailbox."""
+        self._host = host
+        self._outgoing: list[str] = []
+        self._incoming = ""
+        self._host_failure: Exception | None = None
+        self.isolate = Isolate(on_host_call=self._on_host_call, heap_bytes=heap_bytes, flags=flags)
+        try:
+            self._boot()
+        except BaseException:
+            self.isolate.close()
+            raise
+
+    def _boot(self) -> None:
+        isolate = self.isolate
+        isolate.evaluate("globalThis.V8VM = {}; 0")
+        for _, text in runtime.execution_sources():
+            isolate.evaluate(text + "\n;0")
+        buffer, self._mailbox = isolate.mailbox(MAILBOX_BYTES)
+        doors = isolate.call_handle(isolate.evaluate_handle("V8VM.boot"), self._array(buffer, isolate.host_function()))
+        pick = isolate.evaluate_handle("(doors, name) => doors[name]")
+        self._entry = isolate.call_handle(pick, self._array(doors, "entry"))
+        self._install = isolate.call_handle(pick, self._array(doors, "install"))
+        self._no_arguments = self._array()
+
+    def _array(self, *items: Handle | str) -> Handle:
+        array = self.isolate.evaluate_handle("[]")
+        for item in items:
+            self.isolate.push(array, item)
+        return array
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def request(self, payload: object, timeout_s: float | None = None) -> dict[str, Any]:
+        """Runs one kernel request and returns its answer, both JSON-ready.
+
+        Raises:
+            HostError: a host function failed.
+            IsolateError: the isolate was stopped or is condemned.
+        """
+        self._send(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
+        answer = self.isolate.call(self._entry, self._no_arguments, timeout_s)
+        failure, self._host_failure = self._host_failure, None
+        if failure is not None:
+            raise HostError(f"{type(failure).__name__}: {failure}") from failure
+        if not isinstance(answer, str):
+            raise ScriptError("the kernel answered no text")
+        result: dict[str, Any] = json.loads(answer)
+        return result
+
+    def install(self, key: str, image: str, meta: object) -> None:
+        """Evaluates an image and hands its factory to the kernel under ``key``.
+
+        Raises:
+            ScriptError: the image does not parse: a bug of the compile stage.
+        """
+        isolate = self.isolate
+        factory = isolate.evaluate_handle(image)
+        arguments = self._array(key, factory, json.dumps(meta))
+        isolate.call(self._install, arguments)
+        isolate.release(arguments)
+        isolate.release(factory)
+
+    # -- the mailbox, on the V8 thread ---------------------------------------------------------------------------
+
+    def _on_host_call(self) -> None:
+        try:
+            if self._outgoing:
+                self._send_part()
+                return
+            self._incoming += self._mailbox.read()
+            if self._mailbox.more:
+                return
+            text, self._incoming = self._incoming, ""
+            self._send(json.dumps(self._answer(text), ensure_ascii=False, separators=(",", ":")))
+        except Exception as error:  # noqa: BLE001 - nothing may be raised into V8
+            self._host_failure = error
+            self._outgoing, self._incoming = [], ""
+            self._send('{"error":"host"}')
+
+    def _answer(self, text: str) -> object:
+        if self._host_failure is not None:
+            return {"error": "host"}
+        name, payload = json.loads(text)
+        return {"value": self._host[name](payload)}
+
+    def _send(self, text: str) -> None:
+        size = self._mailbox.capacity_bytes // 4  # code points: each takes at most two units
+        self._outgoing = [text[at : at + size] for at in range(0, len(text), size)] or [""]
+        self._send_part()
+
+    def _send_part(self) -> None:
+        part = self._outgoing.pop(0)
+        self._mailbox.write(part, more=bool(self._outgoing))
+
+    # -- end -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Closes the isolate; harmless when repeated."""
+        self.isolate.close()
+
+    def __enter__(self) -> Sandbox:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Closes the isolate."""
+        self.close()
