@@ -12,3 +12,8 @@ Modules, in the order a process meets them:
 
 The list is closed: a new module needs a decision in docs/adr. No word of the chain (contract, gas, balance) belongs here.
 """
+
+from chassis.config import quiet_grpc_core
+
+# gRPC's C core reads its verbosity when it is first imported, so this cannot wait for `lifecycle.run`.
+quiet_grpc_core()

@@ -1,0 +1,249 @@
+"""Configuration: environment variables and command-line flags become one frozen dataclass, or the process refuses to start.
+
+A service describes its settings as a dataclass that extends `ServerConfig`; every field is made by `setting`, which demands a
+unit, a default and the reason for that default. From the same table come the parsing, `--help`, `--print-config` and
+docs/configuration.md.
+
+The value of a field is, in order of precedence: flag `--heap-bytes=N`, variable `V8VM_<SERVICE>_HEAP_BYTES`, default. A variable
+of this service that names no field, or a value that cannot be read, ends the process with exit code 2 and one line on stderr:
+a misspelt limit must not pass as the default. Only this module and `*/config.py` read the environment.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_type_hints
+
+T = TypeVar("T")
+C = TypeVar("C", bound="ServerConfig")
+
+PREFIX = "V8VM_"
+"""Every variable of this product starts so."""
+
+EXIT_USAGE = 2
+"""Exit code of a process that was started wrongly: nothing to retry, someone must change its configuration."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is one line and names the variable or flag."""
+
+
+def setting(
+    default: T, *, unit: str, help: str, reason: str, minimum: float | None = None, choices: Sequence[str] = ()
+) -> T:
+    """Declares one field of a configuration dataclass.
+
+    Args:
+        default: value when neither flag nor variable is given.
+        unit: unit of the value, or what kind of text it is ("host name", "path").
+        help: what the setting does; a sentence without a full stop.
+        reason: why the default is what it is.
+        minimum: smallest value allowed, for numbers.
+        choices: the only texts allowed, for text.
+
+    Returns:
+        A dataclass field; typed as its value so that annotations read naturally.
+    """
+    metadata = {"unit": unit, "help": help, "reason": reason, "minimum": minimum, "choices": tuple(choices)}
+    return cast("T", field(default=default, metadata=metadata))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Settings that every service has, so that operators find the same words everywhere."""
+
+    host: str = setting(
+        "127.0.0.1", unit="host name", help="address to listen on", reason="loopback: exposing a service is a decision"
+    )
+    port: int = setting(
+        0, unit="TCP port", help="port to listen on; 0 picks a free one", reason="set by each service", minimum=0
+    )
+    metrics_port: int = setting(
+        0,
+        unit="TCP port",
+        help="port of the metrics page; 0 switches it off",
+        reason="off: a second open port is a decision",
+        minimum=0,
+    )
+    log_level: str = setting(
+        "info",
+        unit="level",
+        help="least severe event to log",
+        reason="info logs changes of the process, never single requests",
+        choices=("debug", "info", "warning", "error"),
+    )
+    max_message_bytes: int = setting(
+        64 << 20,
+        unit="bytes",
+        help="largest gRPC message, either way",
+        reason="a block of 10,000 transactions with receipts is below 32 MiB; twice that is room",
+        minimum=1 << 20,
+    )
+    drain_ms: int = setting(
+        10_000,
+        unit="milliseconds",
+        help="time for calls in flight to finish after SIGTERM, before they are cancelled",
+        reason="a third of the 30 s that Kubernetes grants before it kills",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table of settings of a service, as documentation and parser see it."""
+
+    name: str
+    variable: str
+    flag: str
+    kind: type
+    default: object
+    unit: str
+    help: str
+    reason: str
+    minimum: float | None
+    choices: tuple[str, ...]
+
+
+def settings_of(config_type: type[ServerConfig], service: str) -> tuple[Setting, ...]:
+    """Lists the settings of a service in the order of declaration.
+
+    Raises:
+        TypeError: a field was not declared with `setting` or has a type that cannot be parsed; a bug in the service.
+    """
+    kinds = get_type_hints(config_type)
+    return tuple(_row(item, kinds[item.name], service) for item in fields(config_type))
+
+
+def _row(item: Field[Any], kind: type, service: str) -> Setting:
+    if "reason" not in item.metadata or item.default is MISSING or kind not in _PARSERS:
+        raise TypeError(
+            f"{service} setting {item.name}: declare it with setting() and a type of {sorted(map(str, _PARSERS))}"
+        )
+    variable = f"{PREFIX}{service}_{item.name}".upper()
+    flag = f"--{item.name.replace('_', '-')}"
+    return Setting(item.name, variable, flag, kind, item.default, **item.metadata)
+
+
+def _parse_bool(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError
+    return words[text.lower()]
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+# Type of a field -> (parser of its text, what a reader of an error message is told to write).
+_PARSERS: dict[Any, tuple[Callable[[str], object], str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (_parse_bool, "true or false"),
+    str: (str, "text"),
+    Path: (Path, "a path"),
+    tuple[str, ...]: (_parse_list, "texts with commas between"),
+}
+
+
+def _parse(row: Setting, text: str, origin: str) -> object:
+    parser, expected = _PARSERS[row.kind]
+    try:
+        value = parser(text)
+    except ValueError:
+        raise ConfigError(f"{origin}={text!r}: expected {expected} ({row.unit})") from None
+    if row.minimum is not None and cast("float", value) < row.minimum:
+        raise ConfigError(f"{origin}={text!r}: must be at least {row.minimum} ({row.unit})")
+    if row.choices and value not in row.choices:
+        raise ConfigError(f"{origin}={text!r}: must be one of {', '.join(row.choices)}")
+    return value
+
+
+def parse(config_type: type[C], service: str, flags: Mapping[str, str], environment: Mapping[str, str]) -> C:
+    """Builds the configuration of a service.
+
+    Args:
+        config_type: dataclass of settings.
+        service: short name, as in the variables: "vm", "state", "gateway".
+        flags: field name -> text given on the command line.
+        environment: the process environment.
+
+    Raises:
+        ConfigError: unknown variable, unreadable value, or refused by `__post_init__` of the dataclass (as ValueError).
+    """
+    rows = settings_of(config_type, service)
+    unknown = {name for name in environment if name.startswith(f"{PREFIX}{service.upper()}_")} - {
+        row.variable for row in rows
+    }
+    if unknown:
+        raise ConfigError(f"{min(unknown)}: no such setting; see --help")
+    values: dict[str, Any] = {}
+    for row in rows:
+        if row.name in flags:
+            values[row.name] = _parse(row, flags[row.name], row.flag)
+        elif row.variable in environment:
+            values[row.name] = _parse(row, environment[row.variable], row.variable)
+    try:
+        return config_type(**values)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def render(config: ServerConfig, service: str) -> str:
+    """Renders effective values as lines `VARIABLE=value`, which `parse` reads back to an equal configuration."""
+    lines = []
+    for row in settings_of(type(config), service):
+        value = getattr(config, row.name)
+        lines.append(f"{row.variable}={','.join(value) if isinstance(value, tuple) else value}")
+    return "\n".join(lines)
+
+
+def load(config_type: type[C], service: str, argv: Sequence[str] | None = None) -> C:
+    """Reads flags and environment of this process; serves `--help` and `--print-config`.
+
+    Args:
+        config_type: dataclass of settings.
+        service: short name, as in the variables.
+        argv: flags; None means those of this process.
+
+    Raises:
+        SystemExit: 0 after `--help` or `--print-config`; 2, with one line on stderr, when the configuration cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {config_type.__module__.partition('.')[0]}",
+        description=(config_type.__doc__ or "").partition("\n")[0],
+        formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the effective settings as variables and exit\n\n"
+    )
+    for row in settings_of(config_type, service):
+        text = f"{row.help}\n[{row.unit}; default {row.default}: {row.reason}]\n{row.variable}\n\n".replace("%", "%%")
+        parser.add_argument(row.flag, dest=row.name, metavar="VALUE", help=text)
+    given = vars(parser.parse_args(argv))
+    print_only = given.pop("print_config")
+    try:
+        config = parse(
+            config_type, service, {name: text for name, text in given.items() if text is not None}, os.environ
+        )
+    except ConfigError as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    if print_only:
+        sys.stdout.write(render(config, service) + "\n")
+        raise SystemExit(0)
+    return config
+
+
+def failpoints() -> str:
+    """Reads the failpoints asked for (`V8VM_FAILPOINTS`); empty outside of tests."""
+    return os.environ.get(f"{PREFIX}FAILPOINTS", "")
+
+
+def quiet_grpc_core() -> None:
+    """Keeps gRPC's C core from writing lines of its own to stderr, unless the operator set its verbosity."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,0 +1,222 @@
+"""Errors on the wire: the one mapping between exceptions and gRPC status, both ways.
+
+    Exception
+    ├── ServiceError              the call failed: a reason, a gRPC code, retryable or not
+    │   ├── MalformedRequestError   INVALID_ARGUMENT; names the field
+    │   └── RemoteError             what another service answered; forwarded as it came
+    └── anything else             a bug: INTERNAL, reason INTERNAL_BUG, its text never leaves the process
+
+Every error status carries `google.rpc.ErrorInfo` (reason, domain, metadata), and `RetryInfo` where a retry helps (AIP-193). Services
+derive their own errors from `ServiceError`; the outcome of a contract is data in a receipt and never comes this way.
+"""
+
+import inspect
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+DOMAIN = "vm.iost"
+"""Domain of every ErrorInfo: reasons are unique within it."""
+
+MAX_TEXT_CHARS = 1000
+"""Longest message: enough for a sentence with a key in it, small beside the 8 KiB that proxies grant to headers."""
+
+MAX_STATUS_BYTES = 256 << 10
+"""Largest status in trailers; a quarter of what both sides accept (`channels.MAX_METADATA_BYTES`). Details beyond it are dropped."""
+
+STATUS_KEY = "grpc-status-details-bin"
+
+M = TypeVar("M", bound=Message)
+log = logging.getLogger(__name__)
+
+
+class ServiceError(Exception):
+    """Base of expected failures of a call.
+
+    Attributes:
+        reason: machine-readable, UPPER_SNAKE, at most 63 characters.
+        code: gRPC code.
+        retryable: the same call may succeed later.
+        retry_delay_ms: how long to wait before a retry, when known.
+    """
+
+    reason: str = "INTERNAL_BUG"
+    code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    retryable: bool = False
+    retry_delay_ms: int = 0
+
+    def __init__(
+        self, message: str, *, metadata: Mapping[str, object] | None = None, details: Iterable[Message] = ()
+    ) -> None:
+        """Creates the error.
+
+        Args:
+            message: short and actionable; no path, address or stack.
+            metadata: every variable part of the message, for programs.
+            details: further messages for the status, at most one of each type.
+        """
+        super().__init__(message)
+        self.message = message[:MAX_TEXT_CHARS]
+        self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
+        self.details = tuple(details)
+
+
+class MalformedRequestError(ServiceError):
+    """The request can never be right, whatever the state of the service."""
+
+    reason = "MALFORMED_REQUEST"
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        """Creates the error; `field` is the path of the field in the request, for example `transactions[3].actions`."""
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message[:MAX_TEXT_CHARS])
+        details = [error_details_pb2.BadRequest(field_violations=[violation])] if field else []
+        super().__init__(message, metadata={"field": field} if field else {}, details=details)
+
+
+class RemoteError(ServiceError):
+    """What another service answered. Raised again inside a handler it reaches that handler's caller unchanged."""
+
+    # Statuses made by gRPC itself carry no ErrorInfo, and their text holds addresses: reason and text to use instead.
+    TRANSPORT: ClassVar[Mapping[grpc.StatusCode, tuple[str, str]]] = {
+        grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "the service cannot be reached"),
+        grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "no answer within the deadline"),
+        grpc.StatusCode.CANCELLED: ("CANCELLED", "the call was cancelled"),
+        grpc.StatusCode.RESOURCE_EXHAUSTED: ("MESSAGE_TOO_LARGE", "the message is larger than the service accepts"),
+        grpc.StatusCode.UNIMPLEMENTED: ("UNIMPLEMENTED", "the service does not know this method"),
+    }
+
+    def __init__(self, status: status_pb2.Status, code: grpc.StatusCode) -> None:
+        """Takes an error apart. `status` may lack ErrorInfo or be empty; then the code decides reason and text."""
+        info = _find(status, error_details_pb2.ErrorInfo)
+        retry = _find(status, error_details_pb2.RetryInfo)
+        fallback = self.TRANSPORT.get(code, ("INTERNAL_BUG", "internal error"))
+        super().__init__(status.message if info else fallback[1], metadata=dict(info.metadata) if info else None)
+        self.reason = info.reason if info else fallback[0]
+        self.code = code
+        self.retryable = retry is not None or code is grpc.StatusCode.UNAVAILABLE
+        self.retry_delay_ms = retry.retry_delay.ToMilliseconds() if retry else 0
+        self._status = status if info else None
+
+    def detail(self, kind: type[M]) -> M | None:
+        """Finds the detail of one message type, or None."""
+        return _find(self._status, kind) if self._status else None
+
+    def to_status(self) -> status_pb2.Status | None:
+        """Returns the status as it came, or None when it held no ErrorInfo."""
+        return self._status
+
+
+def _find(status: status_pb2.Status, kind: type[M]) -> M | None:
+    for packed in status.details:
+        found = kind()
+        if packed.Is(found.DESCRIPTOR) and packed.Unpack(found):
+            return found
+    return None
+
+
+def _pack(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
+def to_status(error: ServiceError) -> status_pb2.Status:
+    """Builds the status of an error: ErrorInfo first, then RetryInfo, then its own details as far as they fit."""
+    if isinstance(error, RemoteError) and (original := error.to_status()) is not None:
+        return original
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    status = status_pb2.Status(code=error.code.value[0], message=error.message, details=[_pack(info)])
+    if error.retryable:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(error.retry_delay_ms)
+        status.details.append(_pack(retry))
+    for detail in error.details:
+        if status.ByteSize() + detail.ByteSize() < MAX_STATUS_BYTES:
+            status.details.append(_pack(detail))
+    return status
+
+
+def from_rpc_error(error: grpc.RpcError) -> RemoteError:
+    """Decodes what a client call raised, blocking or asyncio. Never fails: a foreign or damaged status decodes by its code."""
+    code = error.code() or grpc.StatusCode.UNKNOWN
+    status = status_pb2.Status()
+    for key, value in error.trailing_metadata() or ():
+        if key == STATUS_KEY:
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                log.warning("status_details_unreadable", extra={"code": code.name})
+    return RemoteError(status, code)
+
+
+def explain(error: Exception, method: str) -> ServiceError:
+    """Turns whatever a handler raised into the error that its caller gets; logs bugs, once, with their trace."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, grpc.RpcError):
+        return from_rpc_error(error)
+    incident = secrets.token_hex(8)
+    log.error("unexpected_error", exc_info=error, extra={"method": method, "incident": incident})
+    return ServiceError("internal error", metadata={"incident": incident})
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Gives every handler of an asyncio server the mapping above, and answers undecodable bytes as a malformed request.
+
+    REQUIRES: handlers are coroutine functions or async generators. Handlers that take a stream of requests pass untouched.
+    """
+
+    def __init__(self) -> None:
+        self._guarded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:  # noqa: ANN401 - as grpc types it
+        """Returns the guarded handler of a method; built once for each method."""
+        method = handler_call_details.method
+        if (guarded := self._guarded.get(method)) is not None:
+            return guarded
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming:
+            return handler
+        return self._guarded.setdefault(method, _guard(handler, method))
+
+
+def _guard(handler: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handler types are private
+    behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
+
+    def decode(raw: bytes) -> Any:  # noqa: ANN401
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError as error:
+            raise MalformedRequestError("the bytes are not a message of this method's request type") from error
+
+    async def fail(error: Exception, context: Any) -> None:  # noqa: ANN401
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        await context.abort_with_status(rpc_status.to_status(to_status(explain(error, method))))
+
+    async def respond(raw: bytes, context: Any) -> Any:  # noqa: ANN401
+        try:
+            return await behavior(decode(raw), context)
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
+            await fail(error, context)
+
+    async def stream(raw: bytes, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+        try:
+            async for response in behavior(decode(raw), context):
+                yield response
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
+            await fail(error, context)
+
+    if not handler.response_streaming:
+        return grpc.unary_unary_rpc_method_handler(respond, None, handler.response_serializer)
+    wrapped = stream if inspect.isasyncgenfunction(behavior) else respond
+    return grpc.unary_stream_rpc_method_handler(wrapped, None, handler.response_serializer)

@@ -1,0 +1,185 @@
+"""The life of a service process: prepare, listen, serve, drain, stop. The same for all services.
+
+    code = lifecycle.run("vm", config, start=service.start, stop=service.stop)
+
+1. Logging and failpoints are set up, the port is bound (a busy one ends the process, exit code 2, before anything is opened).
+2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns.
+3. The server listens; health answers SERVING, reflection lists all services.
+4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, calls in flight get `drain_ms`.
+5. `stop()` runs; then the process leaves. A second signal ends it at once.
+
+Exit codes: 0 stopped as asked, 1 the service failed, 2 it was started wrongly, 128+n ended by a second signal n.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import grpc.aio
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis import config as configuration
+from chassis import failpoint
+from chassis import logging as chassis_logging
+from chassis.channels import Options, size_options
+from chassis.config import EXIT_USAGE, ServerConfig
+from chassis.errors import ErrorInterceptor
+from chassis.metrics import Metrics
+
+EXIT_FAILED = 1
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+log = logging.getLogger(__name__)
+
+Start = Callable[["Server"], Awaitable[None]]
+Stop = Callable[[], Awaitable[None]]
+
+
+class StartError(Exception):
+    """The service cannot start for a reason that its operator can mend; the message is one line."""
+
+
+class Server:
+    """The handle of a running process, given to `start`.
+
+    Attributes:
+        grpc: where servicers are registered.
+        port: the bound port.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Binds the port.
+
+        Raises:
+            StartError: the address cannot be listened on.
+        """
+        self.grpc = grpc.aio.server(
+            interceptors=(ErrorInterceptor(),), options=server_options(config.max_message_bytes)
+        )
+        address = f"{config.host}:{config.port}"
+        try:
+            self.port = self.grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise StartError(
+                f"cannot listen on {address}: the port is in use or the address is not of this machine"
+            ) from error
+        self._health = health.aio.HealthServicer()
+        self._names: list[str] = []
+        self._stopping = asyncio.Event()
+        self.exit_code = 0
+
+    def expose(self, *service_names: str) -> None:
+        """Names gRPC services (full names) that health and reflection shall know. REQUIRES: called within `start`."""
+        self._names.extend(service_names)
+
+    def request_stop(self, reason: str, *, failed: bool = False) -> None:
+        """Begins to drain, as a signal would; `failed` makes the exit code 1. Returns at once; further calls change nothing."""
+        if not self._stopping.is_set():
+            log.info("service_stopping", extra={"reason": reason})
+            self.exit_code = EXIT_FAILED if failed else 0
+            self._stopping.set()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Sets what health answers, for the process and each service: NOT_SERVING keeps new traffic away."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    async def listen(self) -> None:
+        """Adds health and reflection, then starts to answer."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        await self.set_serving(True)
+        await self.grpc.start()
+
+    async def drain(self, grace_ms: int) -> None:
+        """Waits until stopping is requested, then refuses new calls and lets running ones finish within the grace."""
+        await self._stopping.wait()
+        await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(grace_ms / 1000)
+
+
+def server_options(max_message_bytes: int) -> Options:
+    """Returns the options of a server."""
+    return (
+        *size_options(max_message_bytes),
+        # Two processes on one port would share its calls at random; better that the second one fails to start.
+        ("grpc.so_reuseport", 0),
+        # Find dead clients, and allow the pings of ours (channels.py: every 30 s, also when idle).
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    )
+
+
+def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics: Metrics | None = None) -> int:
+    """Runs a service until it is stopped.
+
+    Args:
+        service: short name: "vm", "state", "gateway".
+        config: its settings.
+        start: registers servicers at the given server and makes the service ready.
+        stop: releases everything; called once, also after a failed start.
+        metrics: what `metrics_port` shows.
+
+    Returns:
+        The exit code of the process.
+    """
+    chassis_logging.setup(service, config.log_level)
+    try:
+        failpoint.arm(configuration.failpoints())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(service, config, start, stop, metrics))
+    except (StartError, ValueError) as error:
+        log.error("service_not_started", extra={"reason": str(error)})  # noqa: TRY400
+        return EXIT_USAGE
+
+
+async def _serve(service: str, config: ServerConfig, start: Start, stop: Stop, metrics: Metrics | None) -> int:
+    server = Server(config)
+    stop_metrics = _serve_metrics(config, metrics)
+    _watch_signals(server)
+    try:
+        await start(server)
+        await server.listen()
+        log.info("service_ready", extra={"host": config.host, "port": server.port, "pid": os.getpid()})
+        await server.drain(config.drain_ms)
+    except StartError:
+        raise
+    except Exception:
+        log.exception("service_failed")
+        server.exit_code = EXIT_FAILED
+    finally:
+        await server.grpc.stop(0)
+        await stop()
+        stop_metrics()
+    log.info("service_stopped", extra={"exit_code": server.exit_code})
+    return server.exit_code
+
+
+def _serve_metrics(config: ServerConfig, metrics: Metrics | None) -> Callable[[], None]:
+    if metrics is None or not config.metrics_port:
+        return lambda: None
+    try:
+        return metrics.serve(config.host, config.metrics_port)
+    except OSError as error:
+        raise StartError(f"cannot serve metrics on {config.host}:{config.metrics_port}: {error.strerror}") from error
+
+
+def _watch_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    received: list[int] = []
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        if len(received) > 1:
+            # The operator insists. No cleanup: whatever hangs would hang again.
+            os._exit(128 + number)
+        server.request_stop(signal.Signals(number).name)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
