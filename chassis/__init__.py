@@ -10,7 +10,7 @@ Modules, in the order a process meets them:
 - `metrics`: the registry of a service and its text exposition;
 - `failpoint`: named points where tests make a process fail.
 
-The list is closed: a new module needs a decision in docs/adr. No word of the chain (contract, gas, balance) belongs here.
+The list is closed: a new module needs a decision in docs/adr. No word of the chain (contract, gas) belongs here.
 """
 
 from chassis.config import quiet_grpc_core

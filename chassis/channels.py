@@ -1,7 +1,8 @@
-"""Client channels, asyncio and blocking, with the same options: size limits, keep-alive, reconnection, deadlines and retries.
+"""Client channels, asyncio and blocking, alike in size limits, keep-alive, reconnection, deadlines and retries.
 
-Retries follow AIP-194: only UNAVAILABLE is retried, by gRPC itself, below the call; every RPC of this product that changes something is
-idempotent by an id of its caller. A call may always set its own `timeout`; the policy is for those that do not.
+Retries follow AIP-194: only UNAVAILABLE is retried, by gRPC itself, below the call; every RPC of this product that
+changes something is idempotent by an id of its caller. A call may always set its own `timeout`; the policy is for those
+that do not.
 """
 
 import json
@@ -13,6 +14,9 @@ import grpc
 import grpc.aio
 
 Options = Sequence[tuple[str, Any]]
+
+MAX_MESSAGE_BYTES = 64 << 20
+"""Default of `max_message_bytes` on both sides (config.ServerConfig says why)."""
 
 MAX_METADATA_BYTES = 1 << 20
 """Largest headers or trailers accepted. gRPC's own limit (16 KiB) would lose errors that list conflicting keys."""
@@ -73,7 +77,9 @@ def size_options(max_message_bytes: int) -> Options:
     )
 
 
-def channel_options(max_message_bytes: int = 64 << 20, policies: Sequence[CallPolicy] = DEFAULT_POLICIES) -> Options:
+def channel_options(
+    max_message_bytes: int = MAX_MESSAGE_BYTES, policies: Sequence[CallPolicy] = DEFAULT_POLICIES
+) -> Options:
     """Returns all options of a client channel.
 
     Args:
@@ -100,14 +106,14 @@ def channel_options(max_message_bytes: int = 64 << 20, policies: Sequence[CallPo
 
 
 def aio_channel(
-    target: str, *, max_message_bytes: int = 64 << 20, policies: Sequence[CallPolicy] = DEFAULT_POLICIES
+    target: str, *, max_message_bytes: int = MAX_MESSAGE_BYTES, policies: Sequence[CallPolicy] = DEFAULT_POLICIES
 ) -> grpc.aio.Channel:
     """Opens an asyncio channel; connects at the first call. REQUIRES: a running event loop."""
     return grpc.aio.insecure_channel(target, options=channel_options(max_message_bytes, policies))
 
 
 def sync_channel(
-    target: str, *, max_message_bytes: int = 64 << 20, policies: Sequence[CallPolicy] = DEFAULT_POLICIES
+    target: str, *, max_message_bytes: int = MAX_MESSAGE_BYTES, policies: Sequence[CallPolicy] = DEFAULT_POLICIES
 ) -> grpc.Channel:
     """Opens a blocking channel, for threads and for callbacks from V8; connects at the first call."""
     return grpc.insecure_channel(target, options=channel_options(max_message_bytes, policies))

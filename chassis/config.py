@@ -1,19 +1,19 @@
-"""Configuration: environment variables and command-line flags become one frozen dataclass, or the process refuses to start.
+"""Configuration: environment variables and flags become one frozen dataclass, or the process refuses to start.
 
-A service describes its settings as a dataclass that extends `ServerConfig`; every field is made by `setting`, which demands a
-unit, a default and the reason for that default. From the same table come the parsing, `--help`, `--print-config` and
-docs/configuration.md.
+A service describes its settings as a dataclass that extends `ServerConfig`; every field is made by `setting`, which
+demands a unit, a default and the reason for that default. From the same table come the parsing, `--help`,
+`--print-config` and docs/configuration.md.
 
-The value of a field is, in order of precedence: flag `--heap-bytes=N`, variable `V8VM_<SERVICE>_HEAP_BYTES`, default. A variable
-of this service that names no field, or a value that cannot be read, ends the process with exit code 2 and one line on stderr:
-a misspelt limit must not pass as the default. Only this module and `*/config.py` read the environment.
+The value of a field is, in order of precedence: flag `--heap-bytes=N`, variable `V8VM_<SERVICE>_HEAP_BYTES`, default. A
+variable of this service that names no field, or a value that cannot be read, ends the process with exit code 2 and one
+line on stderr: a misspelt limit must not pass as the default. Only this module and `*/config.py` read the environment.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -47,8 +47,10 @@ def setting(
     Returns:
         A dataclass field; typed as its value so that annotations read naturally.
     """
-    metadata = {"unit": unit, "help": help, "reason": reason, "minimum": minimum, "choices": tuple(choices)}
-    return cast("T", field(default=default, metadata=metadata))
+    return field(
+        default=default,
+        metadata={"unit": unit, "help": help, "reason": reason, "minimum": minimum, "choices": tuple(choices)},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +60,12 @@ class ServerConfig:
     host: str = setting(
         "127.0.0.1", unit="host name", help="address to listen on", reason="loopback: exposing a service is a decision"
     )
-    port: int = setting(
-        0, unit="TCP port", help="port to listen on; 0 picks a free one", reason="set by each service", minimum=0
-    )
+    port: int = setting(0, unit="TCP port", help="port to listen on", reason="0 takes any free port", minimum=0)
     metrics_port: int = setting(
         0,
         unit="TCP port",
-        help="port of the metrics page; 0 switches it off",
-        reason="off: a second open port is a decision",
+        help="port of the metrics page",
+        reason="0 is off: a second open port is a decision",
         minimum=0,
     )
     log_level: str = setting(
@@ -79,7 +79,7 @@ class ServerConfig:
         64 << 20,
         unit="bytes",
         help="largest gRPC message, either way",
-        reason="a block of 10,000 transactions with receipts is below 32 MiB; twice that is room",
+        reason="room for a block of 10,000 transactions with receipts at 6 kB each",
         minimum=1 << 20,
     )
     drain_ms: int = setting(
@@ -114,31 +114,28 @@ def settings_of(config_type: type[ServerConfig], service: str) -> tuple[Setting,
         TypeError: a field was not declared with `setting` or has a type that cannot be parsed; a bug in the service.
     """
     kinds = get_type_hints(config_type)
-    return tuple(_row(item, kinds[item.name], service) for item in fields(config_type))
-
-
-def _row(item: Field[Any], kind: type, service: str) -> Setting:
-    if "reason" not in item.metadata or item.default is MISSING or kind not in _PARSERS:
-        raise TypeError(
-            f"{service} setting {item.name}: declare it with setting() and a type of {sorted(map(str, _PARSERS))}"
-        )
-    variable = f"{PREFIX}{service}_{item.name}".upper()
-    flag = f"--{item.name.replace('_', '-')}"
-    return Setting(item.name, variable, flag, kind, item.default, **item.metadata)
+    rows = []
+    for item in fields(config_type):
+        kind = kinds[item.name]
+        if "reason" not in item.metadata or item.default is MISSING or kind not in _PARSERS:
+            raise TypeError(f"{service} setting {item.name}: needs setting() and a type that has a parser, not {kind}")
+        variable = f"{PREFIX}{service}_{item.name}".upper()
+        flag = f"--{item.name.replace('_', '-')}"
+        rows.append(Setting(item.name, variable, flag, kind, item.default, **item.metadata))
+    return tuple(rows)
 
 
 def _parse_bool(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if text.lower() not in words:
-        raise ValueError
-    return words[text.lower()]
+    return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
+        text.lower()
+    ]
 
 
 def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-# Type of a field -> (parser of its text, what a reader of an error message is told to write).
+# Type of a field -> parser of its text, and what an error message tells the reader to write.
 _PARSERS: dict[Any, tuple[Callable[[str], object], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
@@ -153,9 +150,9 @@ def _parse(row: Setting, text: str, origin: str) -> object:
     parser, expected = _PARSERS[row.kind]
     try:
         value = parser(text)
-    except ValueError:
+    except (ValueError, KeyError):
         raise ConfigError(f"{origin}={text!r}: expected {expected} ({row.unit})") from None
-    if row.minimum is not None and cast("float", value) < row.minimum:
+    if row.minimum is not None and not cast("float", value) >= row.minimum:  # so that NaN is refused as well
         raise ConfigError(f"{origin}={text!r}: must be at least {row.minimum} ({row.unit})")
     if row.choices and value not in row.choices:
         raise ConfigError(f"{origin}={text!r}: must be one of {', '.join(row.choices)}")
@@ -175,10 +172,8 @@ def parse(config_type: type[C], service: str, flags: Mapping[str, str], environm
         ConfigError: unknown variable, unreadable value, or refused by `__post_init__` of the dataclass (as ValueError).
     """
     rows = settings_of(config_type, service)
-    unknown = {name for name in environment if name.startswith(f"{PREFIX}{service.upper()}_")} - {
-        row.variable for row in rows
-    }
-    if unknown:
+    own = {name for name in environment if name.startswith(f"{PREFIX}{service}_".upper())}
+    if unknown := own - {row.variable for row in rows}:
         raise ConfigError(f"{min(unknown)}: no such setting; see --help")
     values: dict[str, Any] = {}
     for row in rows:
@@ -194,23 +189,17 @@ def parse(config_type: type[C], service: str, flags: Mapping[str, str], environm
 
 def render(config: ServerConfig, service: str) -> str:
     """Renders effective values as lines `VARIABLE=value`, which `parse` reads back to an equal configuration."""
-    lines = []
-    for row in settings_of(type(config), service):
-        value = getattr(config, row.name)
-        lines.append(f"{row.variable}={','.join(value) if isinstance(value, tuple) else value}")
-    return "\n".join(lines)
+    values = {row.variable: getattr(config, row.name) for row in settings_of(type(config), service)}
+    return "\n".join(
+        f"{variable}={','.join(value) if isinstance(value, tuple) else value}" for variable, value in values.items()
+    )
 
 
 def load(config_type: type[C], service: str, argv: Sequence[str] | None = None) -> C:
-    """Reads flags and environment of this process; serves `--help` and `--print-config`.
-
-    Args:
-        config_type: dataclass of settings.
-        service: short name, as in the variables.
-        argv: flags; None means those of this process.
+    """Reads flags (`argv`, else those of this process) and environment; serves `--help` and `--print-config`.
 
     Raises:
-        SystemExit: 0 after `--help` or `--print-config`; 2, with one line on stderr, when the configuration cannot be used.
+        SystemExit: 0 after `--help` or `--print-config`; 2, with one line on stderr, when configured wrongly.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {config_type.__module__.partition('.')[0]}",
@@ -218,24 +207,20 @@ def load(config_type: type[C], service: str, argv: Sequence[str] | None = None) 
         formatter_class=argparse.RawTextHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the effective settings as variables and exit\n\n"
-    )
+    parser.add_argument("--print-config", action="store_true", help="print the effective settings and exit\n\n")
     for row in settings_of(config_type, service):
         text = f"{row.help}\n[{row.unit}; default {row.default}: {row.reason}]\n{row.variable}\n\n".replace("%", "%%")
         parser.add_argument(row.flag, dest=row.name, metavar="VALUE", help=text)
     given = vars(parser.parse_args(argv))
     print_only = given.pop("print_config")
     try:
-        config = parse(
-            config_type, service, {name: text for name, text in given.items() if text is not None}, os.environ
-        )
+        flags = {name: text for name, text in given.items() if text is not None}
+        config = parse(config_type, service, flags, os.environ)
     except ConfigError as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        raise SystemExit(EXIT_USAGE) from None
+        parser.exit(EXIT_USAGE, f"{parser.prog}: {error}\n")
     if print_only:
         sys.stdout.write(render(config, service) + "\n")
-        raise SystemExit(0)
+        parser.exit()
     return config
 
 

@@ -6,15 +6,16 @@
     │   └── RemoteError             what another service answered; forwarded as it came
     └── anything else             a bug: INTERNAL, reason INTERNAL_BUG, its text never leaves the process
 
-Every error status carries `google.rpc.ErrorInfo` (reason, domain, metadata), and `RetryInfo` where a retry helps (AIP-193). Services
-derive their own errors from `ServiceError`; the outcome of a contract is data in a receipt and never comes this way.
+Every error status carries `google.rpc.ErrorInfo` (reason, domain, metadata), and `RetryInfo` where a retry helps
+(AIP-193). Services derive their own errors from `ServiceError`; the outcome of a contract is data in a receipt and
+never comes this way.
 """
 
 import inspect
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -30,9 +31,18 @@ MAX_TEXT_CHARS = 1000
 """Longest message: enough for a sentence with a key in it, small beside the 8 KiB that proxies grant to headers."""
 
 MAX_STATUS_BYTES = 256 << 10
-"""Largest status in trailers; a quarter of what both sides accept (`channels.MAX_METADATA_BYTES`). Details beyond it are dropped."""
+"""Largest status sent, a quarter of `channels.MAX_METADATA_BYTES`, which both sides accept; details beyond are left out."""
 
 STATUS_KEY = "grpc-status-details-bin"
+
+# What gRPC itself answers carries no ErrorInfo, and its text holds addresses: reason and text to use instead.
+_TRANSPORT = {
+    grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "the service cannot be reached"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "no answer within the deadline"),
+    grpc.StatusCode.CANCELLED: ("CANCELLED", "the call was cancelled"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ("MESSAGE_TOO_LARGE", "the message is larger than the service accepts"),
+    grpc.StatusCode.UNIMPLEMENTED: ("UNIMPLEMENTED", "the service does not know this method"),
+}
 
 M = TypeVar("M", bound=Message)
 log = logging.getLogger(__name__)
@@ -65,8 +75,21 @@ class ServiceError(Exception):
         """
         super().__init__(message)
         self.message = message[:MAX_TEXT_CHARS]
-        self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
+        self.metadata = {key: str(value)[:MAX_TEXT_CHARS] for key, value in (metadata or {}).items()}
         self.details = tuple(details)
+
+    def to_status(self) -> status_pb2.Status:
+        """Builds the status: ErrorInfo first, then RetryInfo, then the error's own details as far as they fit."""
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        status = status_pb2.Status(code=self.code.value[0], message=self.message, details=[_pack(info)])
+        if self.retryable:
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromMilliseconds(self.retry_delay_ms)
+            status.details.append(_pack(retry))
+        for detail in self.details:
+            if status.ByteSize() + detail.ByteSize() < MAX_STATUS_BYTES:
+                status.details.append(_pack(detail))
+        return status
 
 
 class MalformedRequestError(ServiceError):
@@ -83,24 +106,15 @@ class MalformedRequestError(ServiceError):
 
 
 class RemoteError(ServiceError):
-    """What another service answered. Raised again inside a handler it reaches that handler's caller unchanged."""
-
-    # Statuses made by gRPC itself carry no ErrorInfo, and their text holds addresses: reason and text to use instead.
-    TRANSPORT: ClassVar[Mapping[grpc.StatusCode, tuple[str, str]]] = {
-        grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "the service cannot be reached"),
-        grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "no answer within the deadline"),
-        grpc.StatusCode.CANCELLED: ("CANCELLED", "the call was cancelled"),
-        grpc.StatusCode.RESOURCE_EXHAUSTED: ("MESSAGE_TOO_LARGE", "the message is larger than the service accepts"),
-        grpc.StatusCode.UNIMPLEMENTED: ("UNIMPLEMENTED", "the service does not know this method"),
-    }
+    """What another service answered. Raised on inside a handler, it reaches that handler's caller unchanged."""
 
     def __init__(self, status: status_pb2.Status, code: grpc.StatusCode) -> None:
-        """Takes an error apart. `status` may lack ErrorInfo or be empty; then the code decides reason and text."""
+        """Takes an error apart. A status without ErrorInfo is gRPC's own: the code decides reason and text."""
         info = _find(status, error_details_pb2.ErrorInfo)
         retry = _find(status, error_details_pb2.RetryInfo)
-        fallback = self.TRANSPORT.get(code, ("INTERNAL_BUG", "internal error"))
-        super().__init__(status.message if info else fallback[1], metadata=dict(info.metadata) if info else None)
-        self.reason = info.reason if info else fallback[0]
+        reason, text = _TRANSPORT.get(code, ("INTERNAL_BUG", "internal error"))
+        super().__init__(status.message if info else text, metadata=info.metadata if info else None)
+        self.reason = info.reason if info else reason
         self.code = code
         self.retryable = retry is not None or code is grpc.StatusCode.UNAVAILABLE
         self.retry_delay_ms = retry.retry_delay.ToMilliseconds() if retry else 0
@@ -110,9 +124,9 @@ class RemoteError(ServiceError):
         """Finds the detail of one message type, or None."""
         return _find(self._status, kind) if self._status else None
 
-    def to_status(self) -> status_pb2.Status | None:
-        """Returns the status as it came, or None when it held no ErrorInfo."""
-        return self._status
+    def to_status(self) -> status_pb2.Status:
+        """Returns the status as it came; one made by gRPC itself gets an ErrorInfo first."""
+        return self._status or super().to_status()
 
 
 def _find(status: status_pb2.Status, kind: type[M]) -> M | None:
@@ -129,33 +143,17 @@ def _pack(message: Message) -> AnyMessage:
     return packed
 
 
-def to_status(error: ServiceError) -> status_pb2.Status:
-    """Builds the status of an error: ErrorInfo first, then RetryInfo, then its own details as far as they fit."""
-    if isinstance(error, RemoteError) and (original := error.to_status()) is not None:
-        return original
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    status = status_pb2.Status(code=error.code.value[0], message=error.message, details=[_pack(info)])
-    if error.retryable:
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromMilliseconds(error.retry_delay_ms)
-        status.details.append(_pack(retry))
-    for detail in error.details:
-        if status.ByteSize() + detail.ByteSize() < MAX_STATUS_BYTES:
-            status.details.append(_pack(detail))
-    return status
-
-
 def from_rpc_error(error: grpc.RpcError) -> RemoteError:
-    """Decodes what a client call raised, blocking or asyncio. Never fails: a foreign or damaged status decodes by its code."""
-    code = error.code() or grpc.StatusCode.UNKNOWN
+    """Decodes what a client call raised, blocking or asyncio. Never fails: a damaged status decodes by its code."""
     status = status_pb2.Status()
-    for key, value in error.trailing_metadata() or ():
+    trailers = cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ())  # its stub names another shape
+    for key, value in trailers:
         if key == STATUS_KEY:
             try:
                 status.ParseFromString(value)
             except DecodeError:
-                log.warning("status_details_unreadable", extra={"code": code.name})
-    return RemoteError(status, code)
+                log.warning("status_details_unreadable", extra={"code": error.code().name})
+    return RemoteError(status, error.code())
 
 
 def explain(error: Exception, method: str) -> ServiceError:
@@ -170,15 +168,19 @@ def explain(error: Exception, method: str) -> ServiceError:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Gives every handler of an asyncio server the mapping above, and answers undecodable bytes as a malformed request.
+    """Gives every handler of an asyncio server the mapping above; answers undecodable bytes as a malformed request.
 
-    REQUIRES: handlers are coroutine functions or async generators. Handlers that take a stream of requests pass untouched.
+    REQUIRES: handlers are coroutine functions or async generators. Those that take a stream of requests pass untouched.
     """
 
     def __init__(self) -> None:
-        self._guarded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._guarded: dict[str, Any] = {}
 
-    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:  # noqa: ANN401 - as grpc types it
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:  # noqa: ANN401 - grpc's own handler type is generic over every message
         """Returns the guarded handler of a method; built once for each method."""
         method = handler_call_details.method
         if (guarded := self._guarded.get(method)) is not None:
@@ -186,37 +188,43 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_streaming:
             return handler
-        return self._guarded.setdefault(method, _guard(handler, method))
+        make = _guard_stream if inspect.isasyncgenfunction(handler.unary_stream) else _guard_call
+        return self._guarded.setdefault(method, make(handler, method))
 
 
-def _guard(handler: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handler types are private
-    behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
+async def _abort(context: Any, error: Exception, method: str) -> NoReturn:  # noqa: ANN401
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    await context.abort_with_status(rpc_status.to_status(explain(error, method).to_status()))
+    raise AssertionError("abort returned")
 
-    def decode(raw: bytes) -> Any:  # noqa: ANN401
+
+def _decode(handler: Any, raw: bytes) -> Any:  # noqa: ANN401
+    try:
+        return handler.request_deserializer(raw)
+    except DecodeError as error:
+        raise MalformedRequestError("the bytes are not a message of this method's request type") from error
+
+
+def _guard_call(handler: Any, method: str) -> Any:  # noqa: ANN401
+    behavior = handler.unary_stream or handler.unary_unary
+
+    async def guarded(raw: bytes, context: Any) -> Any:  # noqa: ANN401
         try:
-            return handler.request_deserializer(raw)
-        except DecodeError as error:
-            raise MalformedRequestError("the bytes are not a message of this method's request type") from error
-
-    async def fail(error: Exception, context: Any) -> None:  # noqa: ANN401
-        if isinstance(error, grpc.aio.AbortError):
-            raise error
-        await context.abort_with_status(rpc_status.to_status(to_status(explain(error, method))))
-
-    async def respond(raw: bytes, context: Any) -> Any:  # noqa: ANN401
-        try:
-            return await behavior(decode(raw), context)
+            return await behavior(_decode(handler, raw), context)
         except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
-            await fail(error, context)
+            await _abort(context, error, method)
 
-    async def stream(raw: bytes, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+    make = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+    return make(guarded, None, handler.response_serializer)
+
+
+def _guard_stream(handler: Any, method: str) -> Any:  # noqa: ANN401
+    async def guarded(raw: bytes, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
         try:
-            async for response in behavior(decode(raw), context):
+            async for response in handler.unary_stream(_decode(handler, raw), context):
                 yield response
         except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
-            await fail(error, context)
+            await _abort(context, error, method)
 
-    if not handler.response_streaming:
-        return grpc.unary_unary_rpc_method_handler(respond, None, handler.response_serializer)
-    wrapped = stream if inspect.isasyncgenfunction(behavior) else respond
-    return grpc.unary_stream_rpc_method_handler(wrapped, None, handler.response_serializer)
+    return grpc.unary_stream_rpc_method_handler(guarded, None, handler.response_serializer)

@@ -1,11 +1,11 @@
-"""Failpoints: named places where a test makes a process fail. Free when none is armed, and none is armed outside of tests.
+"""Failpoints: named places where a test makes a process fail. None is armed outside of tests, and then they are free.
 
     failpoint.hit("state.flush.before_sync")
 
 Grammar of `V8VM_FAILPOINTS` (names are those of the code, like log events):
 
     failpoints = failpoint *( ";" failpoint )
-    failpoint  = name "=" action [ "@" hit ]      ; hit: 1 for the first time the place is reached, 2 ...; absent: every time
+    failpoint  = name "=" action [ "@" hit ]      ; hit 1: the first time the place is reached; absent: every time
     action     = "panic" | "error" | "sleep(" milliseconds ")"
 
 `panic` leaves at once as a killed process does: no cleanup, no flush, exit code 70.

@@ -2,10 +2,11 @@
 
     code = lifecycle.run("vm", config, start=service.start, stop=service.stop)
 
-1. Logging and failpoints are set up, the port is bound (a busy one ends the process, exit code 2, before anything is opened).
+1. Logging and failpoints are set up, the port is bound; a busy one ends the process before anything is opened.
 2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns.
 3. The server listens; health answers SERVING, reflection lists all services.
-4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, calls in flight get `drain_ms`.
+4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, running ones may finish
+   within `drain_ms`.
 5. `stop()` runs; then the process leaves. A second signal ends it at once.
 
 Exit codes: 0 stopped as asked, 1 the service failed, 2 it was started wrongly, 128+n ended by a second signal n.
@@ -76,7 +77,12 @@ class Server:
         self._names.extend(service_names)
 
     def request_stop(self, reason: str, *, failed: bool = False) -> None:
-        """Begins to drain, as a signal would; `failed` makes the exit code 1. Returns at once; further calls change nothing."""
+        """Begins to drain, as a signal would, and returns at once; only the first call counts.
+
+        Args:
+            reason: for the log.
+            failed: the process must not go on; makes the exit code 1.
+        """
         if not self._stopping.is_set():
             log.info("service_stopping", extra={"reason": reason})
             self.exit_code = EXIT_FAILED if failed else 0
@@ -135,7 +141,7 @@ def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(service, config, start, stop, metrics))
     except (StartError, ValueError) as error:
-        log.error("service_not_started", extra={"reason": str(error)})  # noqa: TRY400
+        log.error("service_not_started", extra={"reason": str(error)})
         return EXIT_USAGE
 
 

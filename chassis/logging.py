@@ -4,8 +4,8 @@ The message of a record is a constant event name (`worker_retired`); data goes i
 
     log.info("worker_retired", extra={"worker_id": 3, "reason": "age"})
 
-`bind(request_id=...)` adds fields to every line of the current task or thread. INFO is for changes of the process, WARNING for what
-someone should look at, ERROR for a bug or data at risk.
+`bind(request_id=...)` adds fields to every line of the current task or thread. INFO is for changes of the process,
+WARNING for what someone should look at, ERROR for a bug or data at risk.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def _plain(value: object) -> object:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line: time (UTC, microseconds), level, service, event, logger, context, extra fields, exception."""
+    """Formats a record as one line: time (UTC), level, service, event, logger, context, extra fields, exception."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Seconds. From a cached read (below 1 ms) to the longest deadline that a caller would wait for; about 2.5 times apart."""
+"""Seconds, about 2.5 times apart: from a cached read (below 1 ms) to the longest that a caller would wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Input: `node_modules/` beside this file, installed from `package-lock.json`. Output: `bundled/*.js` and
 `bundled/manifest.json`, both git-ignored package data. Run by `make setup`; imported by nothing.
 
-Invariant: equal lock file, equal bundles, byte for byte on every machine. The manifest holds the SHA-256 of every bundle and of
-every file that went into it, so that a runtime digest can cover the libraries too.
+Invariant: equal lock file, equal bundles, byte for byte on every machine. The manifest holds the SHA-256 of each bundle
+and of every file that went into it, so that a runtime digest can cover the libraries too.
 """
 
 import argparse
@@ -67,14 +67,26 @@ def pack(bundle: Bundle, node: str) -> tuple[bytes, list[Path]]:
     Raises:
         subprocess.CalledProcessError: esbuild refused; its message is on stderr.
     """
-    members = [f"{json.dumps(name)}: require({json.dumps(package)})" for name, package in bundle.exports.items() if name]
-    entry = f"module.exports = {{ {', '.join(members)} }};" if members else f"module.exports = require({json.dumps(bundle.exports[''])});"
+    members = [
+        f"{json.dumps(name)}: require({json.dumps(package)})" for name, package in bundle.exports.items() if name
+    ]
+    entry = (
+        f"module.exports = {{ {', '.join(members)} }};"
+        if members
+        else f"module.exports = require({json.dumps(bundle.exports[''])});"
+    )
     with tempfile.TemporaryDirectory() as folder:
         out, meta = Path(folder) / "bundle.js", Path(folder) / "meta.json"
         command = [
             *(node, str(MODULES / "esbuild/bin/esbuild")),
             *("--bundle", "--format=iife", f"--global-name={bundle.global_name}", "--platform=neutral"),
-            *("--main-fields=main", "--target=es2020", "--charset=utf8", "--legal-comments=inline", "--log-level=warning"),
+            *(
+                "--main-fields=main",
+                "--target=es2020",
+                "--charset=utf8",
+                "--legal-comments=inline",
+                "--log-level=warning",
+            ),
             # escodegen asks for source-map only when a map is wanted; it never is.
             "--external:source-map",
             *(f"--outfile={out}", f"--metafile={meta}"),
@@ -102,7 +114,8 @@ def describe(bundle: Bundle, code: bytes, inputs: list[Path]) -> dict[str, objec
         "sha256": hashlib.sha256(code).hexdigest(),
         "packages": [packages[name] for name in sorted(packages)],
         "inputs": [
-            {"path": path.relative_to(MODULES).as_posix(), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in inputs
+            {"path": path.relative_to(MODULES).as_posix(), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            for path in inputs
         ],
     }
 
