@@ -106,7 +106,9 @@ def test_help_shows_each_setting_with_unit_default_and_reason(capsys: pytest.Cap
         assert f"[{row.unit}; default {row.default}: {row.reason}]" in text
 
 
-def test_print_config_shows_effective_values(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_config_shows_effective_values(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("V8VM_TOOL_PORT", "123")
     with pytest.raises(SystemExit) as caught:
         config.load(ToolConfig, "tool", ["--print-config", "--ratio=1"])

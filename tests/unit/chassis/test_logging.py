@@ -28,7 +28,9 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
-    logging.getLogger("a.b").info("worker_retired", extra={"worker_id": 3, "tx_hash": b"\x01\xff", "text": "two\nlines"})
+    logging.getLogger("a.b").info(
+        "worker_retired", extra={"worker_id": 3, "tx_hash": b"\x01\xff", "text": "two\nlines"}
+    )
     (line,) = lines(stream)
     assert line["event"] == "worker_retired"
     assert (line["service"], line["level"], line["logger"]) == ("test", "info", "a.b")

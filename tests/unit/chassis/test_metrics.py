@@ -1,6 +1,4 @@
-"""Metrics: names, exposition, the page over HTTP."""
-
-import urllib.request
+"""Metrics: names, exposition."""
 
 import pytest
 

@@ -1,0 +1,187 @@
+"""The life of a real process: start, health, reflection, drain, exit codes."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from chassis import channels
+from tests.integration.chassis.echo import SERVICE
+
+ROOT = Path(__file__).parents[3]
+WAIT_S = 20
+
+
+class Process:
+    """One echo service; its log lines are read as they come."""
+
+    def __init__(self, *flags: str) -> None:
+        command = [sys.executable, "-m", "tests.integration.chassis.echo", *flags]
+        self.popen = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.log: list[dict[str, object]] = []
+
+    def wait_for(self, event: str) -> dict[str, object]:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            self.log.append(json.loads(line))
+            if self.log[-1]["event"] == event:
+                return self.log[-1]
+        raise AssertionError(f"ended without {event}: {self.log}")
+
+    def end(self) -> int:
+        """Waits for the end and reads the rest of the log: every line must be JSON."""
+        out, rest = self.popen.communicate(timeout=WAIT_S)
+        self.log += [json.loads(line) for line in rest.splitlines()]
+        self.out = out
+        return self.popen.returncode
+
+    @property
+    def events(self) -> list[object]:
+        return [line["event"] for line in self.log]
+
+
+@contextmanager
+def running(*flags: str) -> Iterator[tuple[Process, grpc.Channel]]:
+    process = Process(*flags)
+    try:
+        port = process.wait_for("service_ready")["port"]
+        with channels.sync_channel(f"127.0.0.1:{port}", policies=(channels.CallPolicy(attempts=1),)) as channel:
+            yield process, channel
+    finally:
+        process.popen.kill()
+        process.popen.wait()
+        for stream in (process.popen.stdout, process.popen.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def call(channel: grpc.Channel, text: str) -> StringValue:
+    method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+    answer: StringValue = method(StringValue(value=text), timeout=WAIT_S)
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_running_service_answers_health_for_itself_and_each_service() -> None:
+    with running() as (process, channel):
+        stub = health_pb2_grpc.HealthStub(channel)
+        for name in ("", SERVICE):
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=WAIT_S)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.end() == 0
+        assert process.events == ["service_ready", "service_stopping", "service_stopped"]
+        assert process.out == "released\n"
+
+
+def test_reflection_lists_the_services() -> None:
+    with running() as (_, channel):
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        answers = list(stub.ServerReflectionInfo(iter([request]), timeout=WAIT_S))
+        names = {service.name for service in answers[0].list_services_response.service}
+        assert names == {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+
+
+def test_a_call_in_flight_finishes_while_new_ones_are_refused() -> None:
+    with running() as (process, channel):
+        method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+        call(channel, "connect")
+        slow = method.future(StringValue(value="sleep 1"), timeout=WAIT_S)
+        time.sleep(0.3)
+        process.popen.send_signal(signal.SIGTERM)
+        process.wait_for("service_stopping")
+        time.sleep(0.2)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(channel, "late")
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert slow.result().value == "sleep 1"
+        assert process.end() == 0
+
+
+def test_a_call_longer_than_the_grace_is_cancelled() -> None:
+    with running("--drain-ms=100") as (process, channel):
+        method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+        call(channel, "connect")
+        slow = method.future(StringValue(value="sleep 60"), timeout=WAIT_S)
+        time.sleep(0.2)
+        process.popen.send_signal(signal.SIGINT)
+        assert process.end() == 0
+        assert slow.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    with running("--drain-ms=60000") as (process, channel):
+        method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+        call(channel, "connect")
+        slow = method.future(StringValue(value="sleep 60"), timeout=WAIT_S)
+        time.sleep(0.2)
+        process.popen.send_signal(signal.SIGTERM)
+        process.wait_for("service_stopping")
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.end() == 128 + signal.SIGTERM
+        assert slow.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_busy_port_is_one_clear_line_and_exit_code_2() -> None:
+    with running() as (first, _):
+        port = first.log[-1]["port"]
+        second = Process(f"--port={port}")
+        assert second.end() == 2
+        (line,) = second.log
+        assert line["event"] == "service_not_started"
+        assert f"127.0.0.1:{port}" in str(line["reason"])
+
+
+def test_a_service_that_cannot_start_says_why_and_releases_what_it_holds() -> None:
+    process = Process("--start=refused")
+    assert process.end() == 2
+    assert process.log[-1]["reason"] == "the folder is in use"
+    assert process.out == "released\n"
+
+
+def test_a_bug_in_start_is_exit_code_1_with_its_trace() -> None:
+    process = Process("--start=broken")
+    assert process.end() == 1
+    assert "a bug in start" in str(process.log[0]["exception"])
+
+
+def test_a_service_may_end_itself_as_failed() -> None:
+    process = Process("--start=fails-later")
+    assert process.end() == 1
+    assert process.events == ["service_ready", "service_stopping", "service_stopped"]
+
+
+def test_metrics_are_shown_on_their_own_port() -> None:
+    port = free_port()
+    with running(f"--metrics-port={port}") as (_, channel):
+        call(channel, "hello")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S) as page:
+            assert "v8vm_echo_calls_total 1.0" in page.read().decode()
+
+
+def test_a_busy_metrics_port_is_told_like_any_other() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = Process(f"--metrics-port={taken.getsockname()[1]}")
+        assert process.end() == 2
+        assert "metrics" in str(process.log[-1]["reason"])
