@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import queue
+import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -26,8 +27,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from py_mini_racer import init_mini_racer
 from py_mini_racer._dll import MR_CALLBACK
 
+from vm_service.sandbox.monitor import Deadline
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vm_service.sandbox.monitor import Watch
 
 MINI_RACER_VERSION: Final = "0.14.1"
 """The wheel whose C ABI this module binds; another one is refused at start."""
@@ -107,9 +112,12 @@ JsValue: TypeAlias = str | int | float | bool | Handle | None
 
 
 class Mailbox:
-    """Memory shared with one isolate, little endian: int32 length in code units, int32 more, then UTF-16 text."""
+    """Memory shared with one isolate.
 
-    HEADER_BYTES: Final = 8
+    Little endian: int32 length in code units, int32 more, int32 progress, int32 unused; then UTF-16 text.
+    """
+
+    HEADER_BYTES: Final = 16
 
     def __init__(self, address: int, size_bytes: int) -> None:
         """Wraps ``size_bytes`` of shared memory at ``address``."""
@@ -126,6 +134,15 @@ class Mailbox:
     def more(self) -> bool:
         """Whether the text is a part and another one follows."""
         return self._view[4] == 1
+
+    @property
+    def progress(self) -> int:
+        """How many transactions of the running batch have begun; readable while V8 runs."""
+        return int.from_bytes(self._view[8:12], "little")
+
+    def clear_progress(self) -> None:
+        """Says that no transaction has begun; REQUIRES: V8 does not run."""
+        self._view[8:12] = bytes(4)
 
     def write(self, text: str, *, more: bool = False) -> None:
         """Replaces the text; REQUIRES: it fits ``capacity_bytes``. ``more``: another part follows."""
@@ -221,11 +238,21 @@ class Isolate:
         finally:
             self._lib.mr_free_value(self._context, code)
 
-    def call(self, function: Handle, arguments: Handle, timeout_s: float | None = None) -> JsValue:
-        """Calls a function with the items of a JavaScript array; returns and raises as ``evaluate``."""
+    def call(
+        self, function: Handle, arguments: Handle, timeout_s: float | None = None, *, watch: Watch | None = None
+    ) -> JsValue:
+        """Calls a function with the items of a JavaScript array; returns and raises as ``evaluate``.
+
+        Args:
+            function: what to call.
+            arguments: a JavaScript array.
+            timeout_s: time for the call; None grants any.
+            watch: decides instead of a fixed time.
+        """
         return self._run(
             lambda: self._lib.mr_call_function(self._context, function.raw, function.raw, arguments.raw, _TASK_ID),
             timeout_s,
+            watch,
         )
 
     def evaluate_handle(self, source: str) -> Handle:
@@ -242,14 +269,17 @@ class Isolate:
             raise ScriptError("the value is no object")
         return value
 
-    def _run(self, start: Callable[[], int], timeout_s: float | None) -> JsValue:
+    def _run(self, start: Callable[[], int], timeout_s: float | None, watch: Watch | None = None) -> JsValue:
         if self.condemned or self.closed:
             raise CondemnedError("this isolate takes no more work")
         if self._heap_bytes:
             self._lib.mr_set_hard_memory_limit(self._context, self._heap_bytes)  # it sticks: armed again each time
+        if watch is None and timeout_s is not None:
+            watch = Deadline(timeout_s)
+        started = time.monotonic()
         task = start()
         try:
-            return self._value(self._results.get(timeout=timeout_s))
+            return self._value(self._await(watch))
         except queue.Empty:
             self.condemned = True
             self._lib.mr_cancel_task(self._context, task)
@@ -258,7 +288,17 @@ class Isolate:
         except queue.Empty:
             raise StuckError("the task ignored its cancellation") from None
         self._lib.mr_free_value(self._context, raw)
-        raise DeadlineError(f"stopped after {timeout_s} s")
+        raise DeadlineError(f"stopped after {time.monotonic() - started:.3f} s")
+
+    def _await(self, watch: Watch | None) -> RawValue:
+        if watch is None:
+            return self._results.get()
+        while True:
+            try:
+                return self._results.get(timeout=watch.interval_s)
+            except queue.Empty:
+                if watch.expired():
+                    raise
 
     # -- values --------------------------------------------------------------------------------------------------
 

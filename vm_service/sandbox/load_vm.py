@@ -7,13 +7,20 @@ While it runs, the kernel may ask the host (a state read, a signature check): a 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
 
 from vm_service import runtime
 from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
+from vm_service.sandbox.monitor import HostClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from vm_service.sandbox.monitor import Watch
+
+T = TypeVar("T")
 
 MAILBOX_BYTES: Final = 4 << 20
 """Shared memory between Python and the isolate: holds a batch of 1,000 ordinary transactions in one part."""
@@ -47,6 +54,7 @@ class Sandbox:
         self._outgoing: list[str] = []
         self._incoming = ""
         self._host_failure: Exception | None = None
+        self.host_clock = HostClock()
         self.isolate = Isolate(on_host_call=self._on_host_call, heap_bytes=heap_bytes, flags=flags)
         try:
             self._boot()
@@ -74,22 +82,36 @@ class Sandbox:
 
     # -- requests ------------------------------------------------------------------------------------------------
 
-    def request(self, payload: object, timeout_s: float | None = None) -> dict[str, Any]:
-        """Runs one kernel request and returns its answer, both JSON-ready.
+    def request(self, payload: object, timeout_s: float | None = None, *, watch: Watch | None = None) -> dict[str, Any]:
+        """Runs one kernel request and returns its answer, both JSON-ready; raises as ``ask``."""
+        return self.ask(payload, dict[str, Any], timeout_s, watch=watch)
+
+    def ask(self, payload: object, kind: type[T], timeout_s: float | None = None, *, watch: Watch | None = None) -> T:
+        """Runs one kernel request and decodes its answer.
+
+        Args:
+            payload: JSON-ready request.
+            kind: type of the answer.
+            timeout_s: time for the request; None grants any.
+            watch: decides instead of a fixed time.
 
         Raises:
             HostError: a host function failed.
             IsolateError: the isolate was stopped or is condemned.
         """
-        self._send(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
-        answer = self.isolate.call(self._entry, self._no_arguments, timeout_s)
+        self._mailbox.clear_progress()
+        self._send(msgspec.json.encode(payload).decode())
+        answer = self.isolate.call(self._entry, self._no_arguments, timeout_s, watch=watch)
         failure, self._host_failure = self._host_failure, None
         if failure is not None:
             raise HostError(f"{type(failure).__name__}: {failure}") from failure
         if not isinstance(answer, str):
             raise ScriptError("the kernel answered no text")
-        result: dict[str, Any] = json.loads(answer)
-        return result
+        return msgspec.json.decode(answer, type=kind)
+
+    def progress(self) -> int:
+        """Returns how many transactions of the running batch have begun; callable from any thread."""
+        return self._mailbox.progress
 
     def install(self, key: str, image: str, meta: object) -> None:
         """Evaluates an image and hands its factory to the kernel under ``key``.
@@ -107,6 +129,7 @@ class Sandbox:
     # -- the mailbox, on the V8 thread ---------------------------------------------------------------------------
 
     def _on_host_call(self) -> None:
+        self.host_clock.enter()
         try:
             if self._outgoing:
                 self._send_part()
@@ -115,16 +138,18 @@ class Sandbox:
             if self._mailbox.more:
                 return
             text, self._incoming = self._incoming, ""
-            self._send(json.dumps(self._answer(text), ensure_ascii=False, separators=(",", ":")))
+            self._send(msgspec.json.encode(self._answer(text)).decode())
         except Exception as error:  # noqa: BLE001 - nothing may be raised into V8
             self._host_failure = error
             self._outgoing, self._incoming = [], ""
             self._send('{"error":"host"}')
+        finally:
+            self.host_clock.leave()
 
     def _answer(self, text: str) -> object:
         if self._host_failure is not None:
             return {"error": "host"}
-        name, payload = json.loads(text)
+        name, payload = msgspec.json.decode(text)
         return {"value": self._host[name](payload)}
 
     def _send(self, text: str) -> None:

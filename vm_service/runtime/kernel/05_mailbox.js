@@ -1,12 +1,12 @@
 // Text passed between JavaScript and Python through shared memory; `ask` is the one door out of the isolate.
 //
-// Layout (sandbox/isolate.py `Mailbox`): int32 length in code units, int32 more, then UTF-16 text. A text that does
-// not fit is passed in parts: every part but the last has more = 1, and the receiver calls the host for the next one.
+// Layout (sandbox/isolate.py `Mailbox`): int32 length in code units, more, progress, unused; then UTF-16 text. A text that
+// does not fit is passed in parts: every part but the last has more = 1, and the receiver calls the host for the next one.
 (function (V8VM) {
   'use strict';
 
   const { Int32Array, Uint16Array, Uint16ArrayPrototypeSubarray, StringFromCharCode, FunctionPrototypeApply, StringPrototypeCharCodeAt, JSONParse, JSONStringify } = V8VM.primordials;
-  const HEADER_UNITS = 4;
+  const HEADER_UNITS = 8;
   const CHUNK_UNITS = 8192; // arguments of one String.fromCharCode call
 
   let header;
@@ -15,7 +15,7 @@
   let callHost;
 
   function connect(buffer, host) {
-    header = new Int32Array(buffer, 0, 2);
+    header = new Int32Array(buffer, 0, 3);
     units = new Uint16Array(buffer);
     capacity = units.length - HEADER_UNITS;
     callHost = host;
@@ -63,6 +63,11 @@
     return answer.value;
   }
 
-  V8VM.mailbox = { connect, read };
+  // Tells whoever watches from outside how many transactions of the batch have begun (1 during the first).
+  function progress(count) {
+    header[2] = count;
+  }
+
+  V8VM.mailbox = { connect, read, progress };
   V8VM.ask = ask;
 })(globalThis.V8VM);

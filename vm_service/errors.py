@@ -1,0 +1,105 @@
+"""Everything that can go wrong with a call to the VM service, as one tree.
+
+    ServiceError
+    ├── MalformedRequestError     INVALID_ARGUMENT     wrong form, count or size; names the field
+    └── VmError
+        ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
+        ├── ServiceDrainingError  UNAVAILABLE          the service is stopping; retry elsewhere
+        ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
+        ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
+        ├── WriteConflictError    ABORTED              others kept changing the keys this batch read
+        └── BlockRefusedError     FAILED_PRECONDITION  the block cannot be built on its parent
+
+A contract's own failure is none of these: it is a receipt. `chassis.errors` turns them into gRPC statuses.
+"""
+
+import grpc
+
+from chassis.errors import MalformedRequestError, ServiceError
+
+__all__ = ["MalformedRequestError"]
+
+
+class VmError(ServiceError):
+    """Base of the failures that this service knows."""
+
+
+class PoolSaturatedError(VmError):
+    """More requests wait for a worker than the queue holds: nothing was started."""
+
+    reason = "POOL_SATURATED"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    retryable = True
+    retry_delay_ms = 100
+
+    def __init__(self, queued: int, limit: int) -> None:
+        """Creates the error; both count transactions."""
+        super().__init__(
+            f"{queued} transactions wait for a worker, the limit is {limit}",
+            metadata={"queued": queued, "limit": limit},
+        )
+
+
+class ServiceDrainingError(VmError):
+    """The service is stopping and takes nothing new."""
+
+    reason = "SERVICE_DRAINING"
+    code = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+
+    def __init__(self) -> None:
+        """Creates the error."""
+        super().__init__("the service is stopping")
+
+
+class WorkerLostError(VmError):
+    """Workers ended while they ran the request; whether it took effect is answered by its receipts."""
+
+    reason = "WORKER_LOST"
+    code = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+    retry_delay_ms = 500
+
+    def __init__(self, cause: str) -> None:
+        """Creates the error; `cause` names how the worker ended."""
+        super().__init__(f"a worker ended while it ran the request ({cause})", metadata={"cause": cause})
+
+
+class BatchStoppedError(VmError):
+    """This machine's clock or memory stopped a request that must not depend on them, twice."""
+
+    reason = "EXECUTION_STOPPED"
+    code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, verdict: str, transaction_index: int) -> None:
+        """Creates the error; `transaction_index` is that of the transaction that was running."""
+        super().__init__(
+            f"transaction {transaction_index} was stopped by this machine twice ({verdict}): no result of the chain",
+            metadata={"verdict": verdict, "transaction_index": transaction_index},
+        )
+
+
+class WriteConflictError(VmError):
+    """The keys that the batch reads kept changing; nothing was committed."""
+
+    reason = "WRITE_CONFLICT"
+    code = grpc.StatusCode.ABORTED
+    retryable = True
+    retry_delay_ms = 20
+
+    def __init__(self, attempts: int) -> None:
+        """Creates the error."""
+        super().__init__(
+            f"other commits changed what the batch reads, {attempts} times in a row", metadata={"attempts": attempts}
+        )
+
+
+class BlockRefusedError(VmError):
+    """The block cannot be executed where the request puts it."""
+
+    reason = "BLOCK_REFUSED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, why: str) -> None:
+        """Creates the error."""
+        super().__init__(why)

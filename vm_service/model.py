@@ -1,0 +1,176 @@
+"""Nouns of the VM service: what moves between its modules. Protobuf stays at the edge (`convert.py`).
+
+Transactions and calls are in **kernel form**: plain dictionaries, exactly what `runtime/kernel/90_entry.js` takes.
+Answers of the kernel are msgspec structs, since they come as JSON text and are decoded in one go.
+"""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+KernelTransaction = Mapping[str, Any]
+"""hash, size, publisher, signers, actions, amount_limit, gas_limit, gas_ratio, time, expiration, ..."""
+
+KernelCall = Mapping[str, Any]
+"""contract, action, data, publisher, gas_limit."""
+
+
+class Mode(enum.Enum):
+    """What a batch is run for; the texts are the kernel's."""
+
+    EXECUTE = "execute"
+    """Transactions in order, each seeing the effects of those before; effects are kept for a commit."""
+    DRY = "dry"
+    """The same, and nothing is kept."""
+    VALIDATE = "validate"
+    """Each transaction alone on the same view; nothing is kept."""
+    CALL = "call"
+    """Read-only calls without a transaction, each alone on the same view."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The state as of one commit."""
+
+    version: int = 0
+    """Version of the commit; 0 is the empty store."""
+    block_id: bytes = b""
+    """Its commit id; empty when only the version is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What contracts can see of the block they run in."""
+
+    number: int
+    """Height; 0 is genesis, where authority is not checked."""
+    parent_hash: bytes
+    """Commit id of the parent."""
+    witness: str
+    """Account that produced the block."""
+    time_ns: int
+    """Nanoseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Work for one worker: transactions or calls, run in order."""
+
+    mode: Mode
+    """What for."""
+    block: Callable[[View], BlockContext]
+    """Block context on a view: an open batch takes its number and parent from the view it happens to run on."""
+    transactions: Sequence[KernelTransaction] = ()
+    """Transactions in order."""
+    calls: Sequence[KernelCall] = ()
+    """Calls, in mode CALL."""
+    at: View | None = None
+    """Where to run; None: the newest version."""
+    careful: bool = False
+    """Announce each transaction before it runs: a second try after a worker was lost must know whom to blame."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a transaction or call ended, in IOST's numbering (0 success)."""
+
+    code: int
+    message: str = ""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A receipt entry."""
+
+    func_name: str
+    content: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something a contract announced; `topic` is `receipt` or `event`."""
+
+    topic: str
+    contract: str
+    action: str
+    data: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one transaction or call. `refused` set: not executed, nothing charged, the rest is empty."""
+
+    refused: str | None = None
+    status: Status | None = None
+    gas_usage: int = 0
+    ram_usage: dict[str, int] = {}
+    returns: list[str] = []
+    receipts: list[Note] = []
+    events: list[Event] = []
+    console: list[str] = []
+
+
+class Need(msgspec.Struct, frozen=True):
+    """A source that the kernel wants compiled before it goes on; `validate` asks for the checks of publishing."""
+
+    need_id: str
+    source: str
+    abi: Any = None
+    validate: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The kernel's answer to `begin` and `resume`."""
+
+    state: str
+    needs: list[Need] = []
+    results: list[Result] = []
+    writes: dict[str, str | None] = {}
+    reads: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a batch did, before commit."""
+
+    view: View
+    """The view it ran on."""
+    block: BlockContext
+    """The block context it ran in."""
+    results: Sequence[Result]
+    """One for each transaction or call, in order."""
+    reads: Mapping[str, int]
+    """Every key read, failed transactions included, with the version seen."""
+    writes: Mapping[str, str | None]
+    """Effects of the whole batch; None deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Answer of the store to a commit."""
+
+    version: int
+    """Version of the commit."""
+    commitment: bytes
+    """Hash chain value up to it."""
+    parent_version: int
+    """Version it was built on."""
+    duplicate: bool = False
+    """The commit id was applied before; nothing was applied now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker grants; outcomes never depend on these (DESIGN.md §5)."""
+
+    transaction_ms: int = 2_000
+    """Wall-clock time of one transaction, state reads not counted. The slowest 4,000,000 gas known take 0.9 s here."""
+    kill_grace_ms: int = 250
+    """Time for a cancelled transaction to stop before its process is killed (reliability.md §4.4)."""
+    heap_bytes: int = 256 << 20
+    """V8 heap in use at which a transaction is stopped."""
+    image_bytes: int = 64 << 20
+    """Text of installed images held hot; more are kept only as long as there is room."""
+    conflict_attempts: int = 8
+    """How often a batch is run before it is answered as conflicting."""
+    flags: tuple[str, ...] = field(default=())
+    """V8 flags beyond the fixed ones."""

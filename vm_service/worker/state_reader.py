@@ -1,0 +1,84 @@
+"""What an executor asks of a store: views, reads, commits. The one real implementation speaks gRPC (`state_client.py`).
+
+Keys and values are text here: state keys and values are UTF-8 by construction (docs/state-keys.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vm_service.model import Committed, View
+
+Entry = tuple[str | None, int]
+"""A value, None when there is none, and the version of the commit that last wrote or deleted the key (0: none did)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedView:
+    """A view with what a cache must know to follow it."""
+
+    view: View
+    """The view."""
+    changed: Sequence[str] | None
+    """Keys written after the version the caller knew; None: the caller's cache must be dropped."""
+    entries: Sequence[Entry]
+    """One for each key asked for, in their order."""
+
+
+class ConflictError(Exception):
+    """A commit was refused whole: others changed keys that the batch had read."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Creates the error; `keys` are those that changed."""
+        super().__init__(f"{len(keys)} keys changed")
+        self.keys = tuple(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """Effects to apply: whole or not at all."""
+
+    commit_id: bytes
+    """Names the commit; sending it again returns the first answer."""
+    parent_id: bytes
+    """Commit to build on; empty: the newest."""
+    reads: Mapping[str, int]
+    """Keys that the batch read, with the version seen."""
+    writes: Mapping[str, str | None]
+    """New values; None deletes."""
+    transactions: Sequence[bytes] = ()
+    """Serialised `iost.state.v1.TransactionRecord`, in order."""
+    header: bytes = b""
+    """Serialised block header, kept with the commit."""
+    validate_only: bool = False
+    """Only answer version and commitment as if applied."""
+
+
+class StateReader(Protocol):
+    """Versioned reads. Implementations raise ServiceError when the store cannot be reached."""
+
+    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+        """Opens a view and reads keys at it.
+
+        Args:
+            known: the view that the caller's cache is right for; None: it has no cache.
+            keys: keys to read along.
+            at: the view to open; None: the newest.
+        """
+        ...
+
+    def get_many(self, keys: Sequence[str], view: View) -> Sequence[Entry]:
+        """Reads keys at a view; one entry for each, in their order."""
+        ...
+
+
+class StateStore(StateReader, Protocol):
+    """Versioned reads and atomic commits."""
+
+    def commit(self, request: CommitRequest) -> Committed:
+        """Applies a commit whole.
+
+        Raises:
+            ConflictError: it was refused whole.
+        """
+        ...
