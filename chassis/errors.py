@@ -31,18 +31,21 @@ MAX_TEXT_CHARS = 1000
 """Longest message: enough for a sentence with a key in it, small beside the 8 KiB that proxies grant to headers."""
 
 MAX_STATUS_BYTES = 256 << 10
-"""Largest status sent, a quarter of `channels.MAX_METADATA_BYTES`, which both sides accept; details beyond are left out."""
+"""Largest status sent, a quarter of what both sides accept (`channels.MAX_METADATA_BYTES`); details beyond are dropped."""
 
 STATUS_KEY = "grpc-status-details-bin"
 
 # What gRPC itself answers carries no ErrorInfo, and its text holds addresses: reason and text to use instead.
-_TRANSPORT = {
+TRANSPORT_REASONS = {
     grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "the service cannot be reached"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "no answer within the deadline"),
     grpc.StatusCode.CANCELLED: ("CANCELLED", "the call was cancelled"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: ("MESSAGE_TOO_LARGE", "the message is larger than the service accepts"),
     grpc.StatusCode.UNIMPLEMENTED: ("UNIMPLEMENTED", "the service does not know this method"),
 }
+
+RETRYABLE_TRANSPORT = frozenset({grpc.StatusCode.UNAVAILABLE})
+"""The only code that may be retried without a RetryInfo (AIP-194)."""
 
 M = TypeVar("M", bound=Message)
 log = logging.getLogger(__name__)
@@ -112,11 +115,11 @@ class RemoteError(ServiceError):
         """Takes an error apart. A status without ErrorInfo is gRPC's own: the code decides reason and text."""
         info = _find(status, error_details_pb2.ErrorInfo)
         retry = _find(status, error_details_pb2.RetryInfo)
-        reason, text = _TRANSPORT.get(code, ("INTERNAL_BUG", "internal error"))
+        reason, text = TRANSPORT_REASONS.get(code, ("INTERNAL_BUG", "internal error"))
         super().__init__(status.message if info else text, metadata=info.metadata if info else None)
         self.reason = info.reason if info else reason
         self.code = code
-        self.retryable = retry is not None or code is grpc.StatusCode.UNAVAILABLE
+        self.retryable = retry is not None or code in RETRYABLE_TRANSPORT
         self.retry_delay_ms = retry.retry_delay.ToMilliseconds() if retry else 0
         self._status = status if info else None
 
