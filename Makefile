@@ -30,7 +30,7 @@ PIP     := $(PY) -m pip --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | sort | expand -t 20
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | sort | expand -t 20
 
 # --- build -----------------------------------------------------------------------------------------------------------
 
