@@ -1,0 +1,277 @@
+"""Changes to the tree of commits: commit, finalise, discard.
+
+A commit is checked and attached in one go without waiting, so two commits can never both build on the same head by accident;
+then it waits for the journal with everybody else. Finalising and discarding are rare and exclusive: they wait until the
+journal is drained, write, and only then change the tree, so that what readers see is always on disk.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from state_service import commitment, keys, records
+from state_service.config import StateConfig
+from state_service.errors import (
+    BacklogFullError,
+    BlockNotFinalizableError,
+    BlockNotFoundError,
+    StaleEpochError,
+    VersionUnavailableError,
+    WriteConflictError,
+)
+from state_service.feed import Feed
+from state_service.flusher import Flusher
+from state_service.history import History
+from state_service.journal import Journal
+from state_service.model import CommitResult, CommitSummary, WriteBatch
+from state_service.reader import Reader
+from state_service.storage import EngineBatch, Space
+from state_service.tree import Block, BlockTree
+
+
+@dataclass(slots=True)
+class Committer:
+    """The write side of the store."""
+
+    config: StateConfig
+    tree: BlockTree
+    journal: Journal
+    history: History
+    flusher: Flusher
+    feed: Feed
+    reader: Reader
+    _inflight: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
+    _structure: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while finalising or discarding; commits wait for it before they attach."""
+
+    async def commit(self, batch: WriteBatch) -> CommitResult:
+        """Applies a batch whole or refuses it whole.
+
+        Raises:
+            StaleEpochError: the caller believes in an earlier writer.
+            WriteConflictError: a key that was read has changed on the parent.
+            BlockNotFoundError: the parent is not live.
+            BacklogFullError: L2 is full and stays so.
+            StorageFullError: no disk space; nothing was applied.
+            WritesStoppedError: an earlier write is uncertain.
+        """
+        if (known := await self._duplicate(batch)) is not None:
+            return known
+        await self._wait_for_room()
+        writes = {key: batch.writes[key] for key in sorted(batch.writes)}
+        section = records.encode_writes(writes)
+        parent = await self._checked_parent(batch)
+        # From here to `append` nothing waits: what was checked still holds. A twin may have come in while this one waited.
+        if (known := await self._duplicate(batch)) is not None:
+            return known
+        version = parent.version + 1
+        value = commitment.chain(parent.commitment, version, section)
+        record = records.encode_record(version, section, batch.transactions, batch.header)
+        linear = batch.parent_id is None
+        summary = CommitSummary(batch.commit_id, version, parent.commit_id, value, batch.durability, linear)
+        block = Block(summary, parent, writes, batch.transactions, batch.header, len(record))
+        self.tree.attach(block)
+        self.feed.forget_drop(block.commit_id)
+        future = self._inflight[block.commit_id] = self.journal.append(block, record)
+        future.add_done_callback(lambda _: self._inflight.pop(block.commit_id, None))
+        # Shielded: a caller that vanishes must not take the others' sync, nor its own commit, with it.
+        await asyncio.shield(future)
+        return _result(block.summary(), duplicate=False)
+
+    async def preview(self, batch: WriteBatch) -> CommitResult:
+        """Tells what `commit` would answer, and applies nothing.
+
+        Raises:
+            StaleEpochError, WriteConflictError, BlockNotFoundError: as `commit`.
+        """
+        if (known := await self._duplicate(batch)) is not None:
+            return known
+        parent = await self._checked_parent(batch)
+        section = records.encode_writes({key: batch.writes[key] for key in sorted(batch.writes)})
+        value = commitment.chain(parent.commitment, parent.version + 1, section)
+        return CommitResult(parent.version + 1, value, parent.version, batch.durability)
+
+    async def _duplicate(self, batch: WriteBatch) -> CommitResult | None:
+        """Returns the first answer to this commit id, once it is durable; None for a new one."""
+        if batch.epoch and batch.epoch != self.reader.epoch:
+            raise StaleEpochError(batch.epoch, self.reader.epoch)
+        while (future := self._inflight.get(batch.commit_id)) is not None:
+            await asyncio.shield(future)
+        block = self.tree.find(batch.commit_id)
+        if block is not None and block.version:
+            return _result(block.summary(), duplicate=True)
+        summary = self.history.find(batch.commit_id)
+        return None if summary is None else _result(summary, duplicate=True)
+
+    async def _wait_for_room(self) -> None:
+        """Waits while L2 is full (back-pressure on whoever outruns folding)."""
+        self.journal.check()
+        if self.tree.held_bytes <= self.config.l2_bytes:
+            return
+        try:
+            async with asyncio.timeout(self.config.commit_wait_ms / 1000):
+                while self.tree.held_bytes > self.config.l2_bytes:
+                    await self.flusher.progress()
+                    self.journal.check()
+        except TimeoutError:
+            raise BacklogFullError(self.tree.held_bytes, self.config.l2_bytes) from None
+
+    async def _checked_parent(self, batch: WriteBatch) -> Block:
+        """Finds the parent and checks the read set against it; when this returns, nothing has waited since the check."""
+        reads = batch.reads or {}
+        while True:
+            async with self._structure:
+                pass
+            parent, root = self._parent(batch), self.tree.root
+            entries, missing = self.tree.lookup_many(parent, list(reads))
+            if missing:
+                names = list(reads)
+                below = await self.reader.get_folded([names[place] for place in missing])
+                for place, entry in zip(missing, below, strict=True):
+                    entries[place] = entry
+                if self._structure.locked() or self.tree.root is not root or self._parent(batch) is not parent:
+                    continue
+            stale = [
+                key
+                for (key, version), entry in zip(reads.items(), entries, strict=True)
+                if entry is None or entry.version != version
+            ]
+            if not stale:
+                return parent
+            # The answer must not be ahead of what the caller can read: wait until the parent is published.
+            while (future := self._inflight.get(parent.commit_id)) is not None:
+                await asyncio.shield(future)
+            raise WriteConflictError(stale, parent.version)
+
+    def _parent(self, batch: WriteBatch) -> Block:
+        if batch.parent_id is None:
+            return self.tree.tip
+        block = self.tree.find(batch.parent_id)
+        if block is not None:
+            return block
+        folded = self.history.find(batch.parent_id)
+        if folded is None:
+            raise BlockNotFoundError(batch.parent_id)
+        raise VersionUnavailableError(folded.version, self.reader.oldest_version, self.tree.head.version)
+
+    async def finalize(self, block_id: bytes) -> tuple[int, list[bytes]]:
+        """Makes a block and its ancestors final and drops what is neither ancestor nor descendant.
+
+        Returns:
+            Version of the block, and the commit ids that were dropped.
+
+        Raises:
+            BlockNotFoundError: not live, nor remembered as folded.
+            WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
+        """
+        async with self._exclusive():
+            block = self.tree.find(block_id)
+            if block is None:
+                if (folded := self.history.find(block_id)) is not None:
+                    return folded.version, []  # folded means final
+                raise BlockNotFoundError(block_id)
+            if block.version <= self.tree.final.version:
+                return block.version, []  # no block beside the final chain is live
+            dropped = self.tree.siblings_of_path(block)
+            head = self.tree.head if self.tree.head not in set(dropped) else block
+            batch = _drop_batch(dropped)
+            batch.put(Space.META, keys.META_FINAL, records.encode_place(block.place))
+            batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
+            await self.journal.write(batch, sync=True)
+            self._drop(dropped, head)
+            self.tree.final = block
+            self._changed()
+            return block.version, [member.commit_id for member in dropped]
+
+    async def discard(self, block_id: bytes) -> list[bytes]:
+        """Drops a block and its descendants; a head among them goes back to the block's parent.
+
+        Returns:
+            Commit ids that were dropped, the named one first.
+
+        Raises:
+            BlockNotFoundError: not live.
+            BlockNotFinalizableError: the block is final.
+            WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
+        """
+        async with self._exclusive():
+            block = self.tree.find(block_id)
+            if block is None or block.parent is None:
+                if block is not None or self.history.find(block_id) is not None:
+                    raise BlockNotFinalizableError(block_id, self.tree.final.version)
+                raise BlockNotFoundError(block_id)
+            if block.version <= self.tree.final.version:
+                raise BlockNotFinalizableError(block_id, self.tree.final.version)
+            dropped = self.tree.subtree(block)
+            head = block.parent if self.tree.head in set(dropped) else self.tree.head
+            batch = _drop_batch(dropped)
+            batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
+            await self.journal.write(batch, sync=True)
+            self._drop(dropped, head)
+            self._changed()
+            return [member.commit_id for member in dropped]
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[None]:
+        self.journal.check()
+        async with self._structure:
+            await self.journal.drained()
+            self.journal.check()
+            yield
+
+    def _drop(self, dropped: Iterable[Block], head: Block) -> None:
+        left_main = [block for block in dropped if block.on_main]
+        old_head = self.tree.head
+        if left_main:
+            fork = min(left_main, key=lambda block: block.version).parent
+            assert fork is not None, "the root is never dropped"
+            self.feed.record_reorganisation(fork, left_main)
+            self.reader.note_reorganisation(fork.version, old_head.version)
+        self.tree.remove(dropped, head)
+
+    def _changed(self) -> None:
+        self.feed.notify()
+        self.flusher.notice()
+
+    async def settle(self) -> None:
+        """Finalises linear commits behind the retained versions: they have no consensus that would do it."""
+        while (block := self._next_to_settle()) is not None:
+            parent = block.parent
+            if parent is None or len(parent.children) > 1:
+                await self.finalize(block.commit_id)
+            else:
+                self.tree.final = block
+        self.flusher.notice()
+
+    def settle_now(self) -> bool:
+        """Does what `settle` does as far as no sibling must be dropped.
+
+        Returns:
+            True when a sibling stands in the way: `settle` is needed.
+        """
+        while (block := self._next_to_settle()) is not None:
+            if block.parent is None or len(block.parent.children) > 1:
+                return True
+            self.tree.final = block
+        return False
+
+    def _next_to_settle(self) -> Block | None:
+        version = self.tree.final.version + 1
+        if version > self.tree.head.version - self.config.retained_versions:
+            return None
+        block = self.tree.main_at(version)
+        return block if block is not None and block.linear else None
+
+
+def _drop_batch(dropped: Iterable[Block]) -> EngineBatch:
+    batch = EngineBatch()
+    for block in dropped:
+        key = keys.journal_key(block.version, block.commit_id)
+        batch.delete(Space.JOURNAL, key)
+        batch.delete(Space.COMMITS, key)
+    return batch
+
+
+def _result(summary: CommitSummary, *, duplicate: bool) -> CommitResult:
+    return CommitResult(summary.version, summary.commitment, summary.version - 1, summary.durability, duplicate)

@@ -1,0 +1,269 @@
+"""Protobuf to model and back: the edge of the service. Every check of form is here, every limit in one table."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+
+from iost.state.v1 import inspection_service_pb2 as inspection_pb
+from iost.state.v1 import state_service_pb2 as state_pb
+from state_service import keys
+from state_service.errors import InvalidRequestError, WriteConflictError
+from state_service.model import (
+    CommitRecord,
+    CommitResult,
+    Durability,
+    Entry,
+    OpenedView,
+    StoredReceipt,
+    TransactionRecord,
+    View,
+    WriteBatch,
+)
+
+MAX_KEY_BYTES = 4096
+"""Far above any key of the chain (contract, map name and field), far below what RocksDB or a page token would suffer from."""
+
+MAX_ID_BYTES = 64
+"""Commit ids and transaction hashes: 32-byte hashes, with room for their hex form."""
+
+MAX_BATCH_GET_KEYS = 100_000
+"""Keys of one BatchGet, as the interface says."""
+
+MAX_RECEIPTS = 1000
+"""Hashes of one BatchGetReceipts, as the interface says."""
+
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+"""Page sizes, as the interface says."""
+
+DEFAULT_CHANGED_KEYS = 10_000
+"""Changed keys that OpenView lists when the caller names no number, as the interface says."""
+
+MAX_CONFLICT_BYTES = 128 << 10
+"""Keys in a ConflictDetail, in bytes: a status travels in trailers. A caller with more conflicts than that starts anew anyway."""
+
+_DURABILITIES = {
+    state_pb.DURABILITY_UNSPECIFIED: Durability.SYNCED,
+    state_pb.DURABILITY_SYNCED: Durability.SYNCED,
+    state_pb.DURABILITY_BUFFERED: Durability.BUFFERED,
+}
+_WIRE_DURABILITIES = {
+    Durability.SYNCED: state_pb.DURABILITY_SYNCED,
+    Durability.BUFFERED: state_pb.DURABILITY_BUFFERED,
+}
+
+
+def to_view(view: state_pb.View) -> View:
+    """Reads a view.
+
+    Raises:
+        InvalidRequestError: negative version or oversized block id.
+    """
+    check_version(view.version, "view.version")
+    if len(view.block_id) > MAX_ID_BYTES:
+        raise InvalidRequestError(f"a block id has at most {MAX_ID_BYTES} bytes", field="view.block_id")
+    return View(view.version, view.block_id or None)
+
+
+def check_version(version: int, field: str) -> None:
+    """Refuses a negative version.
+
+    Raises:
+        InvalidRequestError: negative.
+    """
+    if version < 0:
+        raise InvalidRequestError("a version is not negative", field=field)
+
+
+def check_id(value: bytes, field: str) -> bytes:
+    """Refuses an identifier of the wrong length.
+
+    Raises:
+        InvalidRequestError: empty or longer than 64 bytes.
+    """
+    if not 1 <= len(value) <= MAX_ID_BYTES:
+        raise InvalidRequestError(f"an id has 1 to {MAX_ID_BYTES} bytes, not {len(value)}", field=field)
+    return value
+
+
+def check_keys(wanted: Iterable[bytes], limit: int, field: str) -> list[bytes]:
+    """Checks a list of keys.
+
+    Raises:
+        InvalidRequestError: too many, or one of the wrong length.
+    """
+    found = list(wanted)
+    if len(found) > limit:
+        raise InvalidRequestError(f"at most {limit} keys, not {len(found)}", field=field)
+    if found and not 1 <= min(map(len, found)) <= max(map(len, found)) <= MAX_KEY_BYTES:
+        raise InvalidRequestError(f"a key has 1 to {MAX_KEY_BYTES} bytes", field=field)
+    return found
+
+
+def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
+    """Reads a commit.
+
+    Raises:
+        InvalidRequestError: an id or key of the wrong length, a key written or read twice, an unknown durability.
+    """
+    if len(request.parent_id) > MAX_ID_BYTES:
+        raise InvalidRequestError(f"a commit id has at most {MAX_ID_BYTES} bytes", field="parent_id")
+    if request.durability not in _DURABILITIES:
+        raise InvalidRequestError("unknown durability", field="durability")
+    if request.epoch < 0:
+        raise InvalidRequestError("an epoch is not negative", field="epoch")
+    return WriteBatch(
+        commit_id=check_id(request.commit_id, "commit_id"),
+        parent_id=request.parent_id or None,
+        reads=_to_reads(request.reads),
+        writes=to_writes(request.writes),
+        transactions=[_to_transaction(transaction) for transaction in request.transactions],
+        header=request.header,
+        durability=_DURABILITIES[request.durability],
+        epoch=request.epoch,
+    )
+
+
+def _to_reads(reads: Sequence[state_pb.ReadVersion]) -> dict[bytes, int]:
+    found = {read.key: read.version for read in reads}
+    if len(found) != len(reads):
+        raise InvalidRequestError("a key is listed twice", field="reads")
+    check_keys(found, len(found), "reads")
+    if found and min(found.values()) < 0:
+        raise InvalidRequestError("a version is not negative", field="reads")
+    return found
+
+
+def to_writes(writes: Sequence[state_pb.Write]) -> dict[bytes, bytes | None]:
+    """Reads a write set.
+
+    Raises:
+        InvalidRequestError: a key of the wrong length or written twice.
+    """
+    found = {write.key: write.value if write.HasField("value") else None for write in writes}
+    if len(found) != len(writes):
+        raise InvalidRequestError("a key is written twice", field="writes")
+    check_keys(found, len(found), "writes")
+    return found
+
+
+def _to_transaction(transaction: state_pb.TransactionRecord) -> TransactionRecord:
+    tx_hash = check_id(transaction.tx_hash, "transactions.tx_hash")
+    return TransactionRecord(tx_hash, len(transaction.events), transaction.SerializeToString())
+
+
+def from_result(result: CommitResult) -> state_pb.CommitResponse:
+    """Writes the answer to a commit."""
+    return state_pb.CommitResponse(
+        version=result.version,
+        commitment=result.commitment,
+        duplicate=result.duplicate,
+        durability=_WIRE_DURABILITIES[result.durability],
+        parent_version=result.parent_version,
+    )
+
+
+def with_conflict_detail(error: WriteConflictError) -> WriteConflictError:
+    """Returns the error with the ConflictDetail that callers read; keys beyond a limit of bytes are left out."""
+    named: list[bytes] = []
+    room = MAX_CONFLICT_BYTES
+    for key in error.conflicting_keys:
+        room -= len(key) + 4
+        if room < 0:
+            break
+        named.append(key)
+    detail = state_pb.ConflictDetail(keys=named, version=error.version)
+    return WriteConflictError(error.conflicting_keys, error.version, [detail])
+
+
+def from_entries(wanted: Iterable[bytes], entries: Iterable[Entry]) -> list[state_pb.Entry]:
+    """Writes keys with what a view shows for them."""
+    make = state_pb.Entry
+    return [
+        make(key=key, version=version) if value is None else make(key=key, value=value, version=version)
+        for key, (value, version) in zip(wanted, entries, strict=True)
+    ]
+
+
+def from_opened_view(opened: OpenedView, wanted: Sequence[bytes]) -> state_pb.OpenViewResponse:
+    """Writes an opened view."""
+    return state_pb.OpenViewResponse(
+        version=opened.version,
+        block_id=opened.block_id,
+        changed_keys=opened.changed_keys,
+        complete=opened.complete,
+        entries=from_entries(wanted, opened.entries),
+        epoch=opened.epoch,
+    )
+
+
+def from_record(record: CommitRecord) -> state_pb.StreamChangesResponse:
+    """Writes a change record."""
+    return state_pb.StreamChangesResponse(
+        version=record.version,
+        commit_id=record.commit_id,
+        commitment=record.commitment,
+        parent_id=record.parent_id,
+        header=record.header,
+        writes=[
+            state_pb.Write(key=key) if value is None else state_pb.Write(key=key, value=value)
+            for key, value in record.writes.items()
+        ],
+        transactions=[
+            state_pb.TransactionRecord.FromString(transaction.payload) for transaction in record.transactions
+        ],
+    )
+
+
+def from_receipt(receipt: StoredReceipt | None) -> inspection_pb.StoredReceipt:
+    """Writes a receipt with its place; an empty message for an unknown hash."""
+    if receipt is None:
+        return inspection_pb.StoredReceipt()
+    record = state_pb.TransactionRecord.FromString(receipt.payload)
+    return inspection_pb.StoredReceipt(receipt=record.receipt, version=receipt.version, transaction_index=receipt.index)
+
+
+def to_page_size(page_size: int) -> int:
+    """Reads a page size: 0 is the default, too large is the most.
+
+    Raises:
+        InvalidRequestError: negative.
+    """
+    if page_size < 0:
+        raise InvalidRequestError("a page size is not negative", field="page_size")
+    return min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def to_range(request: state_pb.ScanRequest) -> tuple[bytes, bytes | None]:
+    """Reads the range of a scan: what has the prefix, not below start, below end.
+
+    Raises:
+        InvalidRequestError: an oversized bound.
+    """
+    for field in ("prefix", "start_key", "end_key"):
+        if len(getattr(request, field)) > MAX_KEY_BYTES:
+            raise InvalidRequestError(f"a key has at most {MAX_KEY_BYTES} bytes", field=field)
+    ends = [end for end in (keys.prefix_end(request.prefix), request.end_key or None) if end is not None]
+    return max(request.prefix, request.start_key), min(ends, default=None)
+
+
+def to_page_token(version: int, block_id: bytes, next_key: bytes) -> str:
+    """Writes a page token: the view and where the next page starts. Opaque to callers."""
+    raw = version.to_bytes(8) + bytes((len(block_id),)) + block_id + next_key
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def from_page_token(token: str) -> tuple[int, bytes, bytes]:
+    """Reads a page token: version, block id, first key.
+
+    Raises:
+        InvalidRequestError: not one of ours.
+    """
+    try:
+        raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise InvalidRequestError("not a page token of this service", field="page_token") from error
+    if len(raw) < 9 or len(raw) <= 9 + raw[8]:
+        raise InvalidRequestError("not a page token of this service", field="page_token")
+    split = 9 + raw[8]
+    return int.from_bytes(raw[:8]), raw[9:split], raw[split:]

@@ -1,0 +1,122 @@
+"""InspectionService: heads, receipts and the event outbox.
+
+Events are read out of the change feed, so they are delivered after their commit is published, in order, and from any cursor
+inside the remembered window.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from iost.chain.v1 import receipt_pb2
+from iost.state.v1 import inspection_service_pb2 as pb
+from iost.state.v1 import inspection_service_pb2_grpc as rpc
+from iost.state.v1 import state_service_pb2 as state_pb
+from state_service import convert
+from state_service.errors import InvalidRequestError
+from state_service.feed import Feed, Position, Unwind
+from state_service.model import CommitRecord
+from state_service.store import Store
+
+
+class InspectionServicer(rpc.InspectionServiceServicer):
+    """Serves `iost.state.v1.InspectionService`."""
+
+    def __init__(self, store: Callable[[], Store]) -> None:
+        """Takes a way to the open store; it raises while the store is being reopened."""
+        self._store = store
+
+    async def GetHead(self, request: pb.GetHeadRequest, context: Any) -> pb.GetHeadResponse:  # noqa: ANN401
+        """Answers the newest version and the live range."""
+        head = self._store().reader.head()
+        return pb.GetHeadResponse(
+            version=head.version,
+            block_id=head.block_id,
+            commitment=head.commitment,
+            final_version=head.final_version,
+            oldest_version=head.oldest_version,
+            epoch=head.epoch,
+            header=head.header,
+        )
+
+    async def BatchGetReceipts(self, request: pb.BatchGetReceiptsRequest, context: Any) -> pb.BatchGetReceiptsResponse:  # noqa: ANN401
+        """Reads receipts by transaction hash."""
+        if len(request.tx_hashes) > convert.MAX_RECEIPTS:
+            raise InvalidRequestError(f"at most {convert.MAX_RECEIPTS} hashes", field="tx_hashes")
+        wanted = [convert.check_id(tx_hash, "tx_hashes") for tx_hash in request.tx_hashes]
+        found = await self._store().reader.receipts(wanted)
+        return pb.BatchGetReceiptsResponse(receipts=map(convert.from_receipt, found))
+
+    async def StreamEvents(
+        self, request: pb.StreamEventsRequest, context: Any
+    ) -> AsyncIterator[pb.StreamEventsResponse]:  # noqa: ANN401
+        """Streams events of committed transactions."""
+        feed = self._store().feed
+        skip = _Place(0, -1, -1)
+        if request.HasField("cursor"):
+            position, skip = _start(feed, request.cursor)
+        else:
+            position = Position(feed.tree.head.version, feed.tree.head.commit_id)
+        wanted = EventFilter(request.contract, request.action_name, request.data_prefix, request.topic)
+        async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
+            if isinstance(item, Unwind):
+                cursor = pb.EventCursor(version=item.version + 1, transaction_index=0, event_index=-1)
+                yield pb.StreamEventsResponse(cursor=cursor, unwind=True)
+                continue
+            for response in _events(item, wanted):
+                cursor = response.cursor
+                if _Place(cursor.version, cursor.transaction_index, cursor.event_index) > skip:
+                    yield response
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    version: int
+    transaction_index: int
+    event_index: int
+
+
+def _start(feed: Feed, cursor: pb.EventCursor) -> tuple[Position, _Place]:
+    """Finds where a cursor goes on: after which commit, and after which event of the next one."""
+    convert.check_version(cursor.version, "cursor.version")
+    if cursor.transaction_index < 0 or cursor.event_index < -1:
+        raise InvalidRequestError("an index is not negative (an event index not below -1)", field="cursor")
+    if len(cursor.block_id) > convert.MAX_ID_BYTES:
+        raise InvalidRequestError(f"a block id has at most {convert.MAX_ID_BYTES} bytes", field="cursor.block_id")
+    if not cursor.version:
+        return Position(feed.oldest_version - 1, None), _Place(0, -1, -1)
+    return feed.resume(cursor.version, cursor.block_id), _Place(
+        cursor.version, cursor.transaction_index, cursor.event_index
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a stream wants; an empty text or an unspecified topic wants all."""
+
+    contract: str
+    action_name: str
+    data_prefix: str
+    topic: receipt_pb2.EventTopic
+
+    def matches(self, event: receipt_pb2.Event) -> bool:
+        """Tells whether an event is wanted."""
+        return (
+            self.contract in ("", event.contract)
+            and self.action_name in ("", event.action_name)
+            and self.topic in (receipt_pb2.EVENT_TOPIC_UNSPECIFIED, event.topic)
+            and event.data.startswith(self.data_prefix)
+        )
+
+
+def _events(record: CommitRecord, wanted: EventFilter) -> Iterator[pb.StreamEventsResponse]:
+    for index, transaction in enumerate(record.transactions):
+        if not transaction.event_count:
+            continue
+        parsed = state_pb.TransactionRecord.FromString(transaction.payload)
+        for number, event in enumerate(parsed.events):
+            if wanted.matches(event):
+                cursor = pb.EventCursor(
+                    version=record.version, transaction_index=index, event_index=number, block_id=record.commit_id
+                )
+                yield pb.StreamEventsResponse(cursor=cursor, tx_hash=transaction.tx_hash, event=event)

@@ -1,0 +1,258 @@
+"""Reads at a view: L2 (`tree`), then L1 (`cache`), then the engine, each only for the keys that the one before did not have.
+
+Why the mix is right: a view's block is at or above the floor. Whatever was written above the root is in L2 and shadows the
+store, also while a fold is under way; whatever is not in L2 was written at or below the root, where STATE has it. After every
+wait for the engine the block is checked again: it may have been dropped, or the floor may have passed it.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
+
+from state_service import records
+from state_service.cache import Cache
+from state_service.config import StateConfig
+from state_service.errors import BlockNotFoundError, VersionUnavailableError
+from state_service.flusher import Flusher
+from state_service.history import History
+from state_service.model import ABSENT, Entry, Head, OpenedView, Page, StoredReceipt, View
+from state_service.storage import Space, StorageEngine
+from state_service.tree import Block, BlockTree
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Reader:
+    """The read side of the store."""
+
+    config: StateConfig
+    engine: StorageEngine
+    tree: BlockTree
+    cache: Cache
+    history: History
+    flusher: Flusher
+    epoch: int
+    reorganised_below: int = 0
+    """Versions up to this one, above `reorganised_above`, may name a block of a dropped branch."""
+    reorganised_above: int = 0
+    """See `reorganised_below`."""
+    _hits_to_check: int = 0
+
+    def head(self) -> Head:
+        """Returns where the store stands."""
+        head = self.tree.head
+        final = min(self.tree.final.version, head.version)
+        return Head(head.version, head.commit_id, head.commitment, head.header, final, self.oldest_version, self.epoch)
+
+    @property
+    def oldest_version(self) -> int:
+        """Oldest version that can be read."""
+        return max(self.flusher.floor, self.tree.root.version)
+
+    def resolve(self, view: View) -> Block:
+        """Finds the block that a view names.
+
+        Raises:
+            BlockNotFoundError: no live block has that commit id.
+            VersionUnavailableError: the version is not live.
+        """
+        if view.block_id:
+            block = self.tree.find(view.block_id)
+            if block is None or not block.published:
+                folded = self.history.find(view.block_id)
+                if folded is None:
+                    raise BlockNotFoundError(view.block_id)
+                raise self._unavailable(folded.version)
+        elif view.version:
+            found = self.tree.main_at(view.version)
+            if found is None:
+                raise self._unavailable(view.version)
+            block = found
+        else:
+            block = self.tree.head
+        self._check_live(block)
+        return block
+
+    def _unavailable(self, version: int) -> VersionUnavailableError:
+        return VersionUnavailableError(version, self.oldest_version, self.tree.head.version)
+
+    def _check_live(self, block: Block) -> None:
+        if block.version < self.oldest_version:
+            raise self._unavailable(block.version)
+        if block.dropped:
+            raise BlockNotFoundError(block.commit_id)
+
+    async def get_many(self, view: View, wanted: Sequence[bytes]) -> tuple[list[Entry], int]:
+        """Reads keys at a view; all or none.
+
+        Returns:
+            An entry for each key, in order, and the version that was read.
+
+        Raises:
+            BlockNotFoundError, VersionUnavailableError: see `resolve`.
+            CorruptionError: a stored value is damaged.
+        """
+        block = self.resolve(view)
+        return await self.get_at(block, wanted), block.version
+
+    async def get_at(self, block: Block, wanted: Sequence[bytes]) -> list[Entry]:
+        """Reads keys at a block; see `get_many`."""
+        entries, missing = self.tree.lookup_many(block, wanted)
+        if missing:
+            below = await self.get_folded([wanted[place] for place in missing])
+            for place, entry in zip(missing, below, strict=True):
+                entries[place] = entry
+            self._check_live(block)
+        return entries  # type: ignore[return-value]  # every place is filled
+
+    async def get_folded(self, wanted: Sequence[bytes]) -> list[Entry]:
+        """Reads keys from L1 and the store: what the root's view shows, as long as L2 does not know the keys."""
+        entries, missing = self.cache.get_many(wanted)
+        if self.config.check_every_hits and len(missing) < len(wanted):
+            self._hits_to_check -= len(wanted) - len(missing)
+            if self._hits_to_check <= 0:
+                self._hits_to_check = self.config.check_every_hits
+                await self._check_cache(
+                    next(key for key, entry in zip(wanted, entries, strict=True) if entry is not None)
+                )
+        if missing:
+            token = self.cache.token()
+            absent = [wanted[place] for place in missing]
+            found = await self.engine.get_many(Space.STATE, absent)
+            filled = [
+                ABSENT if record is None else records.decode_value(key, record)
+                for key, record in zip(absent, found, strict=True)
+            ]
+            self.cache.fill(token, zip(absent, filled, strict=True))
+            for place, entry in zip(missing, filled, strict=True):
+                entries[place] = entry
+        return entries  # type: ignore[return-value]  # every place is filled
+
+    async def _check_cache(self, key: bytes) -> None:
+        """Compares one cached entry with the store (coherence rule 5)."""
+        token = self.cache.token()
+        (record,) = await self.engine.get_many(Space.STATE, [key])
+        stored = ABSENT if record is None else records.decode_value(key, record)
+        cached = self.cache.peek(key)
+        if cached is None or token != self.cache.token():
+            return
+        self.cache.counts.checks += 1
+        if cached != stored:
+            self.cache.counts.mismatches += 1
+            self.cache.drop()
+            log.error(
+                "cache_mismatch",
+                extra={"key": key.hex(), "cached_version": cached.version, "stored_version": stored.version},
+            )
+
+    async def scan(self, view: View, start: bytes, end: bytes | None, limit: int, *, keys_only: bool = False) -> Page:
+        """Reads a page of a range at a view.
+
+        Args:
+            view: State to read.
+            start: Keys must not be smaller.
+            end: Keys must be smaller; None: no bound.
+            limit: Most entries, from 1.
+            keys_only: Leave values out (as empty bytes).
+
+        Raises:
+            BlockNotFoundError, VersionUnavailableError: see `resolve`.
+            CorruptionError: a stored value is damaged.
+        """
+        block = self.resolve(view)
+        found: list[tuple[bytes, Entry]] = []
+        while True:
+            root = self.tree.root
+            rows = await self.engine.scan(Space.STATE, start, end, limit + 1)
+            if self.tree.root is not root:
+                continue  # keys may have moved from L2 to STATE behind the iterator
+            full = len(rows) > limit
+            upper = rows[-1][0] + b"\0" if full else end
+            for key, entry in self._merge(block, start, upper, dict(rows)):
+                if len(found) == limit:
+                    self._check_live(block)
+                    return Page(found, key, block.version)
+                found.append((key, Entry(b"", entry.version) if keys_only else entry))
+            if not full or upper is None:
+                self._check_live(block)
+                return Page(found, None, block.version)
+            start = upper
+
+    def _merge(
+        self, block: Block, start: bytes, end: bytes | None, rows: dict[bytes, bytes]
+    ) -> Iterator[tuple[bytes, Entry]]:
+        """Yields the present entries of a range: L2 over the rows of the store."""
+        for key, _ in groupby(merge(rows, *self.tree.keys_between(block, start, end))):
+            entry = self.tree.lookup(block, key) or records.decode_value(key, rows[key])
+            if entry.value is not None:
+                yield key, entry
+
+    async def open_view(
+        self, known_version: int, known_block_id: bytes, max_changed: int, wanted: Sequence[bytes]
+    ) -> OpenedView:
+        """Opens a view at the head, tells what changed since a version, and reads keys.
+
+        Args:
+            known_version: Version up to which the caller's cache is right; 0: it has none.
+            known_block_id: Commit id of that version; empty: not known.
+            max_changed: Most changed keys to list.
+            wanted: Keys to read.
+
+        Raises:
+            CorruptionError: a stored value is damaged.
+        """
+        head = self.tree.head
+        changed = self._changed_keys(known_version, known_block_id, max_changed)
+        entries = await self.get_at(head, wanted)
+        return OpenedView(head.version, head.commit_id, sorted(changed or ()), changed is not None, entries, self.epoch)
+
+    def _changed_keys(self, known_version: int, known_block_id: bytes, max_changed: int) -> set[bytes] | None:
+        """Returns the keys written after a version; None when that cannot be told."""
+        known = self.tree.main_at(known_version)
+        if known is None or (known_version == 0 and self.tree.head.version > 0):
+            return None
+        if known_block_id:
+            if known.commit_id != known_block_id:
+                return None
+        elif self.reorganised_above < known_version <= self.reorganised_below:
+            return None
+        changed: set[bytes] = set()
+        for version in range(known_version + 1, self.tree.head.version + 1):
+            block = self.tree.main_at(version)
+            assert block is not None, "the main chain has no gaps"
+            changed.update(block.writes)
+            if len(changed) > max_changed:
+                return None
+        return changed
+
+    async def receipts(self, tx_hashes: Sequence[bytes]) -> list[StoredReceipt | None]:
+        """Finds transactions of the main chain by hash; None for one that is not known.
+
+        Raises:
+            CorruptionError: a stored record is damaged.
+        """
+        found: list[StoredReceipt | None] = []
+        missing: list[int] = []
+        for place, tx_hash in enumerate(tx_hashes):
+            held = self.tree.receipt(tx_hash)
+            if held is None:
+                missing.append(place)
+                found.append(None)
+            else:
+                block, index = held
+                found.append(StoredReceipt(block.version, index, block.transactions[index].payload))
+        stored = await self.engine.get_many(Space.RECEIPTS, [tx_hashes[place] for place in missing]) if missing else []
+        for place, record in zip(missing, stored, strict=True):
+            if record is not None:
+                found[place] = records.decode_receipt(tx_hashes[place], record)
+        return found
+
+    def note_reorganisation(self, fork_version: int, old_head_version: int) -> None:
+        """Remembers which versions became ambiguous: a caller that knows only a number may mean the dropped branch."""
+        if self.reorganised_below <= fork_version or self.reorganised_below < self.reorganised_above:
+            self.reorganised_above = fork_version
+        self.reorganised_above = min(self.reorganised_above, fork_version)
+        self.reorganised_below = max(self.reorganised_below, old_head_version)

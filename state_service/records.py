@@ -1,0 +1,226 @@
+"""Byte grammar of everything the store keeps; the only encoder and decoder.
+
+All integers big-endian. Lists are columns (all lengths, then all bytes), because lengths pack and bytes join in one call
+each: 2,000 writes encode in about 0.2 ms.
+
+    record       = format:u8=1 version:u64 writes transactions header_len:u32 header crc:u32     JOURNAL
+    writes       = count:u32 key_len:u32*count value_len:u32*count key* value*                   sorted by key
+                   value_len = 0xFFFFFFFF: a delete, no bytes in the value column
+    transactions = count:u32 hash_len:u32*count event_count:u32*count payload_len:u32*count hash* payload*
+    crc          = CRC-32 of all bytes before it
+    summary      = format:u8=1 durability:u8 linear:u8 commitment:32 parent_id crc:u32           COMMITS
+    value        = version<<1|deleted:u64 bytes                                                  STATE
+    receipt      = version:u64 index:u32 payload                                                 RECEIPTS
+    place        = version:u64 commitment:32 commit_id                                           META
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from state_service.errors import CorruptionError
+from state_service.model import CommitSummary, Durability, Entry, StoredReceipt, TransactionRecord
+
+RECORD_FORMAT = 1
+COMMITMENT_BYTES = 32
+_DELETED_LENGTH = 0xFFFFFFFF
+_HEAD = struct.Struct(">BQ")
+_U32 = struct.Struct(">I")
+_RECEIPT = struct.Struct(">QI")
+_SUMMARY = struct.Struct(">BB?32s")
+_PLACE = struct.Struct(">Q32s")
+_DURABILITY_CODES = {Durability.SYNCED: 1, Durability.BUFFERED: 2}
+_DURABILITIES = {code: durability for durability, code in _DURABILITY_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pointer of META points: one commit."""
+
+    version: int
+    """Its version; 0 for the empty store."""
+    commitment: bytes
+    """Its commitment."""
+    commit_id: bytes
+    """Its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBody:
+    """What a journal record tells; its key and summary tell the rest."""
+
+    version: int
+    """Version of the commit."""
+    writes: dict[bytes, bytes | None]
+    """New value by key, in key order; None deletes."""
+    writes_section: bytes
+    """The bytes that the commitment covers."""
+    transactions: tuple[TransactionRecord, ...]
+    """Transactions, in order."""
+    header: bytes
+    """Opaque bytes of the caller."""
+
+
+def encode_writes(writes: Mapping[bytes, bytes | None]) -> bytes:
+    """Returns the `writes` section. REQUIRES: keys in ascending order."""
+    values = writes.values()
+    count = len(writes)
+    value_lengths = [_DELETED_LENGTH if value is None else len(value) for value in values]
+    parts = [struct.pack(f">{2 * count + 1}I", count, *map(len, writes), *value_lengths), *writes]
+    parts += [value for value in values if value is not None] if _DELETED_LENGTH in value_lengths else values  # type: ignore[arg-type]  # no None left
+    return b"".join(parts)
+
+
+def _encode_transactions(transactions: Sequence[TransactionRecord]) -> bytes:
+    hashes = [transaction.tx_hash for transaction in transactions]
+    payloads = [transaction.payload for transaction in transactions]
+    counts = [transaction.event_count for transaction in transactions]
+    lengths = struct.pack(f">{3 * len(hashes) + 1}I", len(hashes), *map(len, hashes), *counts, *map(len, payloads))
+    return b"".join((lengths, *hashes, *payloads))
+
+
+def encode_record(
+    version: int, writes_section: bytes, transactions: Sequence[TransactionRecord], header: bytes
+) -> bytes:
+    """Returns the journal record of a commit."""
+    record = b"".join(
+        (
+            _HEAD.pack(RECORD_FORMAT, version),
+            writes_section,
+            _encode_transactions(transactions),
+            _U32.pack(len(header)),
+            header,
+        )
+    )
+    return record + _U32.pack(zlib.crc32(record))
+
+
+def decode_record(key: bytes, record: bytes) -> RecordBody:
+    """Reads a journal record.
+
+    Raises:
+        CorruptionError: the checksum or a length does not fit; names the record by its key.
+    """
+    place = f"journal record {key.hex()}"
+    _check_crc(place, record)
+    try:
+        format_version, version = _HEAD.unpack_from(record)
+        if format_version != RECORD_FORMAT:
+            raise CorruptionError(place, f"unknown format {format_version}")
+        writes, offset = _decode_writes(record, _HEAD.size)
+        section = record[_HEAD.size : offset]
+        transactions, offset = _decode_transactions(record, offset)
+        (header_bytes,) = _U32.unpack_from(record, offset)
+        header = record[offset + 4 : offset + 4 + header_bytes]
+    except struct.error as error:
+        raise CorruptionError(place, "ends early") from error
+    return RecordBody(version, writes, section, transactions, header)
+
+
+def _decode_writes(record: bytes, offset: int) -> tuple[dict[bytes, bytes | None], int]:
+    (count,) = _U32.unpack_from(record, offset)
+    lengths = struct.unpack_from(f">{2 * count}I", record, offset + 4)
+    offset += 4 + 8 * count
+    keys, offset = _slices(record, offset, lengths[:count])
+    present = [0 if length == _DELETED_LENGTH else length for length in lengths[count:]]
+    values, offset = _slices(record, offset, present)
+    writes: dict[bytes, bytes | None] = dict(zip(keys, values, strict=True))
+    if _DELETED_LENGTH in lengths[count:]:
+        for key, length in zip(keys, lengths[count:], strict=True):
+            if length == _DELETED_LENGTH:
+                writes[key] = None
+    return writes, offset
+
+
+def _decode_transactions(record: bytes, offset: int) -> tuple[tuple[TransactionRecord, ...], int]:
+    (count,) = _U32.unpack_from(record, offset)
+    numbers = struct.unpack_from(f">{3 * count}I", record, offset + 4)
+    offset += 4 + 12 * count
+    hashes, offset = _slices(record, offset, numbers[:count])
+    payloads, offset = _slices(record, offset, numbers[2 * count :])
+    return tuple(map(TransactionRecord, hashes, numbers[count : 2 * count], payloads)), offset
+
+
+def _slices(record: bytes, offset: int, lengths: Iterable[int]) -> tuple[list[bytes], int]:
+    """Cuts consecutive pieces of the given lengths; returns them and where they end."""
+    ends = list(accumulate(lengths, initial=offset))
+    return [record[start:end] for start, end in zip(ends, ends[1:], strict=False)], ends[-1]
+
+
+def encode_summary(parent_id: bytes, commitment: bytes, durability: Durability, *, linear: bool) -> bytes:
+    """Returns the summary of a commit."""
+    summary = _SUMMARY.pack(RECORD_FORMAT, _DURABILITY_CODES[durability], linear, commitment) + parent_id
+    return summary + _U32.pack(zlib.crc32(summary))
+
+
+def decode_summary(version: int, commit_id: bytes, summary: bytes) -> CommitSummary:
+    """Reads the summary of a commit.
+
+    Raises:
+        CorruptionError: the checksum does not fit.
+    """
+    place = f"commit summary of version {version}, commit {commit_id.hex()}"
+    _check_crc(place, summary)
+    format_version, durability, linear, commitment = _SUMMARY.unpack_from(summary)
+    if format_version != RECORD_FORMAT or durability not in _DURABILITIES:
+        raise CorruptionError(place, f"unknown format {format_version} or durability {durability}")
+    parent_id = summary[_SUMMARY.size : -_U32.size]
+    return CommitSummary(commit_id, version, parent_id, commitment, _DURABILITIES[durability], linear)
+
+
+def _check_crc(place: str, data: bytes) -> None:
+    if len(data) < _U32.size or zlib.crc32(data[: -_U32.size]) != _U32.unpack_from(data, len(data) - _U32.size)[0]:
+        raise CorruptionError(place, "checksum does not match")
+
+
+def value_prefixes(version: int) -> tuple[bytes, bytes]:
+    """Returns the heads of a live and of a deleted value written at a version."""
+    return (version << 1).to_bytes(8), (version << 1 | 1).to_bytes(8)
+
+
+def decode_value(key: bytes, record: bytes) -> Entry:
+    """Reads a value of STATE.
+
+    Raises:
+        CorruptionError: the record is too short.
+    """
+    if len(record) < 8:
+        raise CorruptionError(f"state key {key.hex()}", "value record ends early")
+    tag = int.from_bytes(record[:8])
+    return Entry(None if tag & 1 else record[8:], tag >> 1)
+
+
+def encode_receipt(receipt: StoredReceipt) -> bytes:
+    """Returns the receipts index entry of a transaction."""
+    return _RECEIPT.pack(receipt.version, receipt.index) + receipt.payload
+
+
+def decode_receipt(tx_hash: bytes, record: bytes) -> StoredReceipt:
+    """Reads a receipts index entry.
+
+    Raises:
+        CorruptionError: the record is too short.
+    """
+    if len(record) < _RECEIPT.size:
+        raise CorruptionError(f"receipt of {tx_hash.hex()}", "record ends early")
+    version, index = _RECEIPT.unpack_from(record)
+    return StoredReceipt(version, index, record[_RECEIPT.size :])
+
+
+def encode_place(place: Place) -> bytes:
+    """Returns a pointer of META."""
+    return _PLACE.pack(place.version, place.commitment) + place.commit_id
+
+
+def decode_place(key: bytes, record: bytes) -> Place:
+    """Reads a pointer of META.
+
+    Raises:
+        CorruptionError: the record is too short.
+    """
+    if len(record) < _PLACE.size:
+        raise CorruptionError(f"meta key {key.decode()}", "record ends early")
+    version, commitment = _PLACE.unpack_from(record)
+    return Place(version, commitment, record[_PLACE.size :])

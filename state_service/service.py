@@ -1,0 +1,101 @@
+"""One running state service: the open store, its life, and what happens when writing fails.
+
+start            open the engine and the store; health SERVING
+writes stop      health NOT_SERVING, reads go on. A full disk is waited out: once there is space again, the store is
+opened anew (its truth is what the disk says) and health goes back. Anything else waits for a restart.
+stop             finish what was accepted, close
+"""
+
+import asyncio
+import logging
+import shutil
+
+from chassis.lifecycle import Server, StartError
+from iost.state.v1 import inspection_service_pb2_grpc, state_service_pb2_grpc
+from state_service.config import StateConfig
+from state_service.errors import StateError, StorageFullError, WritesStoppedError
+from state_service.inspection import InspectionServicer
+from state_service.rocks import RocksEngine
+from state_service.server import StateServicer
+from state_service.storage import StorageEngine
+from state_service.store import Store, open_store
+
+_SPACE_CHECK_S = 0.5
+"""How often a full disk is looked at: well below the five seconds in which service should resume."""
+
+SERVICES = ("iost.state.v1.StateService", "iost.state.v1.InspectionService")
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """The state service of this process."""
+
+    def __init__(self, config: StateConfig) -> None:
+        self._config = config
+        self._store: Store | None = None
+        self._server: Server | None = None
+        self._failure: StateError | None = None
+        self._recovering: asyncio.Task[None] | None = None
+
+    def store(self) -> Store:
+        """Returns the open store.
+
+        Raises:
+            WritesStoppedError: it is being opened anew.
+        """
+        if self._store is None:
+            raise WritesStoppedError(self._failure.reason if self._failure else "STARTING")
+        return self._store
+
+    async def start(self, server: Server) -> None:
+        """Opens the store and registers the servicers.
+
+        Raises:
+            StartError: the store cannot be opened; the message says why.
+        """
+        self._server = server
+        try:
+            self._store = await open_store(self._config, self._open_engine(), self._on_failure)
+        except StateError as error:
+            log.error("store_not_opened", extra={"reason": error.reason, "cause": getattr(error, "cause", "")})
+            raise StartError(f"{error.reason}: {error.message}") from error
+        state_service_pb2_grpc.add_StateServiceServicer_to_server(StateServicer(self.store), server.grpc)
+        inspection_service_pb2_grpc.add_InspectionServiceServicer_to_server(InspectionServicer(self.store), server.grpc)
+        server.expose(*SERVICES)
+
+    async def stop(self) -> None:
+        """Closes the store."""
+        if self._recovering is not None:
+            self._recovering.cancel()
+            await asyncio.gather(self._recovering, return_exceptions=True)
+        if self._store is not None:
+            await self._store.close()
+
+    def _open_engine(self) -> StorageEngine:
+        config = self._config
+        return RocksEngine(
+            config.data_dir,
+            block_cache_bytes=config.block_cache_bytes,
+            min_free_bytes=config.min_free_bytes,
+            sync_writes=config.sync_writes,
+        )
+
+    def _on_failure(self, failure: StateError) -> None:
+        """Writes have stopped: called once for each open store."""
+        self._failure = failure
+        self._recovering = asyncio.create_task(self._recover(failure), name="state-recover")
+
+    async def _recover(self, failure: StateError) -> None:
+        assert self._server is not None, "the store is opened by start"
+        await self._server.set_serving(False)
+        if not isinstance(failure, StorageFullError):
+            return
+        while shutil.disk_usage(self._config.data_dir).free <= self._config.min_free_bytes:
+            await asyncio.sleep(_SPACE_CHECK_S)
+        store, self._store = self._store, None
+        assert store is not None, "writes stop only in an open store"
+        await store.close()
+        self._store = await open_store(self._config, self._open_engine(), self._on_failure)
+        await self._server.set_serving(True)
+        log.info("store_reopened", extra={"after": failure.reason})

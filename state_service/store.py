@@ -1,0 +1,104 @@
+"""The store, put together: opened on an engine, closed again. No protobuf, no gRPC, no knowledge of the engine.
+
+Read:    view -> block -> L2 (`tree`) -> L1 (`cache`) -> engine            see `reader`
+Commit:  duplicate? room? conflicts? -> commitment -> L2 -> `journal`      see `committer`
+Fold:    final versions -> STATE, receipts; L1 told; L2 shrinks            see `flusher`
+Follow:  L2 or journal -> change feed, events                              see `feed`
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from state_service.cache import Cache
+from state_service.committer import Committer
+from state_service.config import StateConfig
+from state_service.errors import StateError
+from state_service.feed import Feed
+from state_service.flusher import Flusher
+from state_service.history import History
+from state_service.journal import Journal
+from state_service.reader import Reader
+from state_service.recovery import recover
+from state_service.storage import StorageEngine
+from state_service.tree import Block, BlockTree
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store. Its parts are used directly: `store.reader.get_many`, `store.committer.commit`, `store.feed.follow`."""
+
+    config: StateConfig
+    engine: StorageEngine
+    tree: BlockTree
+    cache: Cache
+    history: History
+    journal: Journal
+    flusher: Flusher
+    feed: Feed
+    reader: Reader
+    committer: Committer
+    _settling: asyncio.Task[None] | None = None
+
+    def on_published(self, _blocks: Sequence[Block]) -> None:
+        """Follows up on commits that became readable."""
+        if self.committer.settle_now() and self._settling is None:
+            self._settling = asyncio.create_task(self._settle(), name="state-settle")
+        self.feed.notify()
+        self.flusher.notice()
+
+    async def _settle(self) -> None:
+        try:
+            await self.committer.settle()
+        except StateError as error:
+            log.warning("settle_failed", extra={"reason": error.reason})
+        finally:
+            self._settling = None
+
+    async def close(self) -> None:
+        """Finishes what was accepted, ends the background tasks and closes the engine; leaves nothing to replay twice."""
+        self.feed.close()
+        await self.journal.stop()
+        if self._settling is not None:
+            await asyncio.gather(self._settling, return_exceptions=True)
+        await self.flusher.stop()
+        await self.engine.close()
+
+
+async def open_store(
+    config: StateConfig, engine: StorageEngine, on_failure: Callable[[StateError], None] = lambda _: None
+) -> Store:
+    """Becomes the writer of an engine's store and opens it.
+
+    Args:
+        config: Settings.
+        engine: An open engine; closed again when opening fails.
+        on_failure: Called once when writes stop for good.
+
+    Raises:
+        UnknownSchemaError: another version of this software wrote the store.
+        CorruptionError: what is stored does not fit together.
+    """
+    try:
+        recovered = await recover(engine)
+    except BaseException:
+        await engine.close()
+        raise
+    tree = recovered.tree
+    cache = Cache(config.cache_bytes, tree.root.version)
+    history = History(engine, cache, config.feed_versions, config.retained_versions)
+    for summary in recovered.history:
+        history.add(summary)
+    feed = Feed(tree, history)
+    journal = Journal(engine, tree, on_published=lambda blocks: store.on_published(blocks), on_failure=on_failure)
+    flusher = Flusher(config, tree, cache, journal, history, recovered.floor)
+    reader = Reader(config, engine, tree, cache, history, flusher, recovered.epoch)
+    committer = Committer(config, tree, journal, history, flusher, feed, reader)
+    store = Store(config, engine, tree, cache, history, journal, flusher, feed, reader, committer)
+    journal.start()
+    flusher.start()
+    store.on_published(())
+    return store

@@ -1,0 +1,329 @@
+"""L2: the commits that are not yet folded, as a tree by parent, held in memory over the journal.
+
+    root ──► a ──► b ──► c          root: the newest folded commit; a, b, c: the main chain; c: its tip
+              └──► x ──► y          x, y: a branch; sees a, never b or c
+
+A commit is attached when it is accepted, and published when its record is as durable as was asked for. Reads see published
+blocks only; later commits may build on unpublished ones, so that they can share one sync.
+
+INVARIANTS
+  1. A block's version is its parent's plus one, so the main chain has one block for each version from root to tip.
+  2. `_latest[key]` is the newest block of the main chain that wrote the key; `shadowed[key]` of a block is the one before
+     it. A view finds the newest write not younger than itself by walking that list, mostly one step.
+  3. Published blocks are closed under parent. The head is the newest published block of the main chain.
+  4. Root and final block are on the main chain; no block that is not a descendant of the final block's ancestors is kept:
+     finalising drops every sibling.
+All methods run on the event loop and do not wait, so each is atomic.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from state_service.model import CommitSummary, Durability, Entry, TransactionRecord
+from state_service.records import Place
+
+_BLOCK_OVERHEAD_BYTES = 2048
+"""Memory of a block without its writes and transactions, about."""
+
+_WRITE_OVERHEAD_BYTES = 150
+"""Memory of one write beside its key and value: two byte objects, two dict slots, about."""
+
+
+class Block:
+    """One commit in the tree."""
+
+    __slots__ = (
+        "_ordered_keys",
+        "children",
+        "commit_id",
+        "commitment",
+        "dropped",
+        "durability",
+        "header",
+        "held_bytes",
+        "linear",
+        "on_main",
+        "parent",
+        "published",
+        "shadowed",
+        "transactions",
+        "version",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        summary: CommitSummary,
+        parent: "Block | None",
+        writes: dict[bytes, bytes | None],
+        transactions: Sequence[TransactionRecord] = (),
+        header: bytes = b"",
+        byte_count: int = 0,
+    ) -> None:
+        """Makes a block that is not attached yet.
+
+        Args:
+            summary: Name, version and commitment.
+            parent: Block it builds on; None for a root.
+            writes: New value by key, in key order; None deletes.
+            transactions: Transactions, in order.
+            header: Opaque bytes of the caller.
+            byte_count: Size of its journal record.
+        """
+        self.commit_id = summary.commit_id
+        self.version = summary.version
+        self.commitment = summary.commitment
+        self.durability = summary.durability
+        self.linear = summary.linear
+        self.parent = parent
+        self.writes = writes
+        self.transactions = transactions
+        self.header = header
+        self.held_bytes = _BLOCK_OVERHEAD_BYTES + byte_count + _WRITE_OVERHEAD_BYTES * len(writes)
+        self.children: list[Block] = []
+        self.shadowed: dict[bytes, Block] = {}
+        self.on_main = False
+        self.published = False
+        self.dropped = False
+        self._ordered_keys: list[bytes] | None = None
+
+    def ordered_keys(self) -> list[bytes]:
+        """Returns the written keys in order; made at the first scan that needs them."""
+        if self._ordered_keys is None:
+            self._ordered_keys = list(self.writes)
+        return self._ordered_keys
+
+    @property
+    def place(self) -> Place:
+        """Pointer to this block, as META keeps it."""
+        return Place(self.version, self.commitment, self.commit_id)
+
+    def summary(self) -> CommitSummary:
+        """Returns the small part of the commit."""
+        parent_id = self.parent.commit_id if self.parent else b""
+        return CommitSummary(self.commit_id, self.version, parent_id, self.commitment, self.durability, self.linear)
+
+
+def root_block(place: Place, header: bytes = b"") -> Block:
+    """Returns the block that stands for everything folded so far."""
+    summary = CommitSummary(place.commit_id, place.version, b"", place.commitment, Durability.SYNCED, linear=True)
+    root = Block(summary, None, {}, header=header)
+    root.published = root.on_main = True
+    return root
+
+
+class BlockTree:
+    """The tree of live commits above one root."""
+
+    def __init__(self, root: Block) -> None:
+        """Starts with the root alone; it is head, tip and final block."""
+        self.root = root
+        self.head = root
+        self.tip = root
+        self.final = root
+        self.held_bytes = 0
+        self._by_id: dict[bytes, Block] = {root.commit_id: root}
+        self._main: dict[int, Block] = {root.version: root}
+        self._latest: dict[bytes, Block] = {}
+        self._receipts: dict[bytes, tuple[Block, int]] = {}
+
+    # Finding blocks.
+
+    def find(self, commit_id: bytes) -> Block | None:
+        """Returns the live block with this name, published or not."""
+        return self._by_id.get(commit_id)
+
+    def main_at(self, version: int) -> Block | None:
+        """Returns the published block of the main chain at a version; None when it is folded or not there yet."""
+        return self._main.get(version) if version <= self.head.version else None
+
+    def blocks(self) -> list[Block]:
+        """Returns the published blocks by version, then name."""
+        return sorted((b for b in self._by_id.values() if b.published), key=lambda b: (b.version, b.commit_id))
+
+    def unpublished(self) -> bool:
+        """Tells whether any block waits for its record to become durable."""
+        return any(not block.published for block in self._by_id.values())
+
+    def receipt(self, tx_hash: bytes) -> tuple[Block, int] | None:
+        """Returns the newest published block of the main chain that holds a transaction, and its place in it."""
+        found = self._receipts.get(tx_hash)
+        return found if found is not None and found[0].published else None
+
+    # Reading.
+
+    def lookup(self, block: Block, key: bytes) -> Entry | None:
+        """Returns what a view at a block shows for a key; None when nothing above the root wrote it."""
+        writer = self._writer(block, key)
+        return None if writer is None else Entry(writer.writes[key], writer.version)
+
+    def lookup_many(self, block: Block, keys: Sequence[bytes]) -> tuple[list[Entry | None], list[int]]:
+        """Looks up keys at a block.
+
+        Returns:
+            An entry for each key, None where nothing above the root wrote it; and the places of those.
+        """
+        if not self._by_id or block is self.root:
+            return [None] * len(keys), list(range(len(keys)))
+        entries: list[Entry | None] = []
+        missing: list[int] = []
+        for place, key in enumerate(keys):
+            writer = self._writer(block, key)
+            if writer is None:
+                missing.append(place)
+                entries.append(None)
+            else:
+                entries.append(Entry(writer.writes[key], writer.version))
+        return entries, missing
+
+    def _writer(self, block: Block, key: bytes) -> Block | None:
+        while not block.on_main:
+            if key in block.writes:
+                return block
+            assert block.parent is not None, "only the root has no parent, and it is on the main chain"
+            block = block.parent
+        writer = self._latest.get(key)
+        while writer is not None and writer.version > block.version:
+            writer = writer.shadowed.get(key)
+        return None if writer is None or writer.version <= self.root.version else writer
+
+    def path(self, block: Block) -> list[Block]:
+        """Returns the blocks above the root down to a block, oldest first."""
+        found: list[Block] = []
+        walk: Block | None = block
+        while walk is not None and walk is not self.root:
+            found.append(walk)
+            walk = walk.parent
+        found.reverse()
+        return found
+
+    # Growing.
+
+    def attach(self, block: Block) -> None:
+        """Adds an unpublished block below its parent. It joins the main chain when its parent is the tip."""
+        parent = block.parent
+        assert parent is not None and block.version == parent.version + 1
+        parent.children.append(block)
+        self._by_id[block.commit_id] = block
+        self.held_bytes += block.held_bytes
+        if parent is self.tip:
+            self._extend_main(block)
+
+    def publish(self, block: Block) -> None:
+        """Makes a block readable. REQUIRES: its parent is published."""
+        block.published = True
+        if block.on_main:
+            self.head = block
+
+    def _extend_main(self, block: Block) -> None:
+        latest = self._latest
+        for key in latest.keys() & block.writes.keys():
+            block.shadowed[key] = latest[key]
+        latest.update(dict.fromkeys(block.writes, block))
+        for index, transaction in enumerate(block.transactions):
+            self._receipts[transaction.tx_hash] = (block, index)
+        block.on_main = True
+        self._main[block.version] = block
+        self.tip = block
+
+    def _rebuild_main(self, tip: Block) -> None:
+        """Makes the chain from the root to a block the main chain."""
+        for block in self._by_id.values():
+            block.on_main = False
+            block.shadowed = {}
+        self._latest.clear()
+        self._receipts.clear()
+        self._main = {self.root.version: self.root}
+        self.root.on_main = True
+        self.tip = self.root
+        for block in self.path(tip):
+            self._extend_main(block)
+        self.head = tip
+
+    def set_head(self, block: Block) -> None:
+        """Makes a published block the head, and the chain above it the main chain. For recovery and reorganisation."""
+        self._rebuild_main(block)
+
+    def drop_unpublished(self) -> None:
+        """Forgets every block that is not published; their records certainly do not exist."""
+        for block in [block for block in self._by_id.values() if not block.published]:
+            self._forget(block)
+            if block.parent is not None and block.parent.published:
+                block.parent.children.remove(block)
+        self._rebuild_main(self.head)
+
+    # Shrinking. REQUIRES: no unpublished blocks, but for `advance_root`.
+
+    def siblings_of_path(self, block: Block) -> list[Block]:
+        """Returns the live blocks that are neither ancestors of a block, nor the block, nor its descendants."""
+        kept = set(self.path(block))
+        dropped: list[Block] = []
+        walk = block
+        while walk is not self.root and walk.parent is not None:
+            walk = walk.parent
+            for child in walk.children:
+                if child not in kept:
+                    dropped += self.subtree(child)
+        return dropped
+
+    def subtree(self, block: Block) -> list[Block]:
+        """Returns a block and its descendants, parents first."""
+        found = [block]
+        for member in found:  # grows while it is walked
+            found += member.children
+        return found
+
+    def remove(self, dropped: Iterable[Block], new_head: Block) -> None:
+        """Forgets blocks and moves the head where it must be afterwards.
+
+        Args:
+            dropped: Whole subtrees.
+            new_head: A block that stays; the main chain is rebuilt when it is not the head.
+        """
+        gone = set(dropped)
+        for block in gone:
+            self._forget(block)
+            if block.parent is not None and block.parent not in gone:
+                block.parent.children.remove(block)
+        if new_head is not self.head:
+            self._rebuild_main(new_head)
+
+    def _forget(self, block: Block) -> None:
+        del self._by_id[block.commit_id]
+        block.dropped = True
+        self.held_bytes -= block.held_bytes
+
+    def advance_root(self) -> Block:
+        """Takes the next block of the main chain as root: its writes are in the store now.
+
+        REQUIRES: that block is final and published, and its siblings are dropped.
+
+        Returns:
+            The new root.
+        """
+        old, block = self.root, self._main[self.root.version + 1]
+        for key in block.writes:
+            if self._latest.get(key) is block:
+                del self._latest[key]
+        for transaction in block.transactions:
+            if self._receipts.get(transaction.tx_hash, (None,))[0] is block:
+                del self._receipts[transaction.tx_hash]
+        self.held_bytes -= block.held_bytes
+        # The old root may still be named by `shadowed` of younger blocks: leave nothing of weight in it.
+        block.held_bytes = 0
+        block.writes, block.shadowed, block.transactions, block._ordered_keys = {}, {}, (), None
+        block.parent, old.children, old.dropped = None, [], True
+        del self._by_id[old.commit_id], self._main[old.version]
+        self.root = block
+        return block
+
+    # Ranges.
+
+    def keys_between(self, block: Block, start: bytes, end: bytes | None) -> Iterator[Iterator[bytes]]:
+        """Yields, for each block above the root that a view sees, its written keys in start <= key < end, in order."""
+        for member in self.path(block):
+            ordered = member.ordered_keys()
+            first = bisect_left(ordered, start)
+            last = len(ordered) if end is None else bisect_left(ordered, end, first)
+            yield islice(ordered, first, last)
