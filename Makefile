@@ -81,11 +81,12 @@ proto/node_modules/.installed: proto/package-lock.json $(VENV)/.locked
 	cd proto && $(NPM) ci $(NPM_CI)
 	@touch $@
 
-lint: setup proto/node_modules/.installed  ## ruff, mypy, import rules, spelling, wire rules
+lint: setup proto/node_modules/.installed  ## ruff, mypy, import rules, spelling, wire rules, JavaScript syntax
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports && $(VENV)/bin/codespell
 	$(NODE) proto/node_modules/@bufbuild/buf/bin/buf lint
+	find $(RUNTIME) -name '*.js' -not -path '*/node_modules/*' -not -path '*/bundled/*' -print0 | xargs -0 -n1 $(NODE) --check
 
 format: setup  ## rewrite sources in the house style
 	$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
