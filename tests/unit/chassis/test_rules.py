@@ -53,3 +53,28 @@ def test_a_module_is_small(module: str) -> None:
 def test_a_module_knows_no_word_of_the_chain(module: str) -> None:
     words = " ".join(identifiers((FOLDER / f"{module}.py").read_text())).replace("_", " ")
     assert FORBIDDEN_WORDS.findall(words) == []
+
+
+def imported(source: str) -> set[str]:
+    """Returns the chassis modules that a source imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("chassis.")} & MODULES
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_at_least_two_services_need_a_module(module: str) -> None:
+    within = {name: imported((FOLDER / f"{name}.py").read_text()) for name in MODULES}
+    wanted = {module} | {name for name in MODULES if module in within[name]}
+    services = ("gateway", "state_service", "vm_service")
+    users = {
+        service
+        for service in services
+        for path in (FOLDER.parent / service).rglob("*.py")
+        if "node_modules" not in path.parts and imported(path.read_text()) & wanted
+    }
+    assert len(users) >= 2, users
