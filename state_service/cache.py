@@ -1,13 +1,13 @@
 """L1: a bounded cache of what the store's STATE space holds, deletions and absences included.
 
-It mirrors folded state; L2 (`tree`) lies above it and shadows it. So an entry needs no range of validity: it is right for
-every view that L2 sends on. The rules (each has a test named after it):
+It mirrors folded state; L2 (`tree`) lies above it and shadows it. So an entry needs no range of validity: it is right
+for every view that L2 sends on. The rules (each has a test named after it):
 
   1. Absence is an entry: a key known not to exist is a hit.
-  2. The flusher applies, after its write returned, never before; readers only fill, never replace, and only when nothing was
-     applied since before they read (`token`).
-  3. Applied ranges of versions follow each other without gap; a gap drops the whole cache. Applying the same range again
-     changes nothing.
+  2. The flusher applies, after its write returned, never before; readers only fill, never replace, and only when
+     nothing was applied since before they read (`token`).
+  3. Applied ranges of versions follow each other without gap; a gap drops the whole cache. Applying the same range
+     again changes nothing.
   4. What is applied comes from the write batches themselves, deletes included.
   5. A sample of hits is read again from the store and compared; a difference is counted and drops the cache.
 
@@ -109,7 +109,7 @@ class Cache:
         self._generation += 1
 
     def apply(self, pairs: Iterable[tuple[bytes, Entry]]) -> None:
-        """Takes over part of a range of versions that was just written to STATE. REQUIRES: `begin_apply` before the write."""
+        """Takes over part of a range of versions, now in STATE. REQUIRES: `begin_apply` before the write."""
         for key, entry in pairs:
             self._put(key, entry)
         self._evict()

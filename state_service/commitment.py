@@ -3,8 +3,9 @@
     commitment(0) = 32 zero bytes
     commitment(v) = SHA-256("v8vm.state.commitment.1" commitment(v-1) v:u64 writes)
 
-`writes` is the sorted write set in the byte grammar of `records`, which is one-to-one: no two write sets share an encoding.
-SHA-256 rather than SHA3-256 because processors carry instructions for it: 0.12 ms against 0.40 ms for 240 kB.
+`writes` is the sorted write set in the byte grammar of `records`, which is one-to-one: no two write sets share an
+encoding. SHA-256 rather than SHA3-256 because processors carry instructions for it: 0.12 ms against 0.40 ms for 240
+kB.
 """
 
 import hashlib

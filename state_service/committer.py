@@ -1,8 +1,8 @@
 """Changes to the tree of commits: commit, finalise, discard.
 
-A commit is checked and attached in one go without waiting, so two commits can never both build on the same head by accident;
-then it waits for the journal with everybody else. Finalising and discarding are rare and exclusive: they wait until the
-journal is drained, write, and only then change the tree, so that what readers see is always on disk.
+A commit is checked and attached in one go without waiting, so two commits can never both build on the same head by
+accident; then it waits for the journal with everybody else. Finalising and discarding are rare and exclusive: they
+wait until the journal is drained, write, and only then change the tree, so that what readers see is always on disk.
 """
 
 import asyncio
@@ -62,7 +62,8 @@ class Committer:
         writes = {key: batch.writes[key] for key in sorted(batch.writes)}
         section = records.encode_writes(writes)
         parent = await self._checked_parent(batch)
-        # From here to `append` nothing waits: what was checked still holds. A twin may have come in while this one waited.
+        # From here to `append` nothing waits: what was checked still holds. A twin may have come in while this one
+        # waited.
         if (known := await self._duplicate(batch)) is not None:
             return known
         version = parent.version + 1
@@ -118,7 +119,7 @@ class Committer:
             raise BacklogFullError(self.tree.held_bytes, self.config.l2_bytes) from None
 
     async def _checked_parent(self, batch: WriteBatch) -> Block:
-        """Finds the parent and checks the read set against it; when this returns, nothing has waited since the check."""
+        """Finds the parent and checks the read set against it; nothing waits between the check and the return."""
         reads = batch.reads or {}
         while True:
             async with self._structure:
@@ -258,7 +259,7 @@ class Committer:
 
     def _next_to_settle(self) -> Block | None:
         version = self.tree.final.version + 1
-        if version > self.tree.head.version - self.config.retained_versions:
+        if version > self.tree.head.version - self.flusher.retained():
             return None
         block = self.tree.main_at(version)
         return block if block is not None and block.linear else None

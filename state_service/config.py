@@ -59,7 +59,7 @@ class StateConfig(ServerConfig):
     feed_versions: int = setting(
         10_000,
         unit="versions",
-        help="folded versions whose journal records stay: how far back streams can start and repeated commits are known",
+        help="folded versions that stay recorded: how far back streams start and repeated commits are known",
         reason="more than an hour of half-second blocks: a restarted consumer finds its place",
         minimum=1,
     )

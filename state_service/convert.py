@@ -21,7 +21,8 @@ from state_service.model import (
 )
 
 MAX_KEY_BYTES = 4096
-"""Far above any key of the chain (contract, map name and field), far below what RocksDB or a page token would suffer from."""
+"""Far above any key of the chain (contract, map name and field), far below what RocksDB or a page token would suffer
+from."""
 
 MAX_ID_BYTES = 64
 """Commit ids and transaction hashes: 32-byte hashes, with room for their hex form."""
@@ -40,7 +41,8 @@ DEFAULT_CHANGED_KEYS = 10_000
 """Changed keys that OpenView lists when the caller names no number, as the interface says."""
 
 MAX_CONFLICT_BYTES = 128 << 10
-"""Keys in a ConflictDetail, in bytes: a status travels in trailers. A caller with more conflicts than that starts anew anyway."""
+"""Keys in a ConflictDetail, in bytes: a status travels in trailers. A caller with more conflicts than that starts
+anew anyway."""
 
 _DURABILITIES = {
     state_pb.DURABILITY_UNSPECIFIED: Durability.SYNCED,

@@ -11,6 +11,7 @@
     ├── BacklogFullError           RESOURCE_EXHAUSTED   commits outrun folding
     ├── StorageFullError           RESOURCE_EXHAUSTED   no space on the disk
     ├── WritesStoppedError         UNAVAILABLE          a write was uncertain; restart or reopening pending
+    ├── StreamClosedError          UNAVAILABLE          the store is being closed; resume from the cursor
     ├── StorageFailedError         UNAVAILABLE          the engine failed
     ├── StoreLockedError           FAILED_PRECONDITION  another process has the folder
     ├── UnknownSchemaError         FAILED_PRECONDITION  written by another version of this software
@@ -155,7 +156,7 @@ class StorageFullError(StateError):
 
 
 class WritesStoppedError(StateError):
-    """An earlier write is uncertain: nothing is written until the store is opened again and its truth is read from disk."""
+    """An earlier write is uncertain: nothing is written until the store is opened again and read from disk."""
 
     reason = "WRITES_STOPPED"
     code = grpc.StatusCode.UNAVAILABLE
@@ -165,6 +166,19 @@ class WritesStoppedError(StateError):
     def __init__(self, cause: str) -> None:
         """Creates the error; `cause` is the reason of the first failure."""
         super().__init__(f"commits are stopped after a failed write ({cause})", metadata={"cause": cause})
+
+
+class StreamClosedError(StateError):
+    """The store is being closed while a stream waits for more; the caller resumes from its cursor."""
+
+    reason = "SERVICE_DRAINING"
+    code = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+    retry_delay_ms = 100
+
+    def __init__(self) -> None:
+        """Creates the error."""
+        super().__init__("the store is being closed; resume from the last cursor")
 
 
 class StorageFailedError(StateError):

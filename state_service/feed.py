@@ -1,11 +1,12 @@
 """The change feed: committed batches in version order, from the same records that the journal keeps.
 
-A follower has a position, the last commit it was given, and asks for the next one. Nothing is queued for it: records come
-from L2 while they are there and from the journal afterwards, so a slow follower costs nothing and loses nothing until its
-position leaves the remembered window, and then it is told.
+A follower has a position, the last commit it was given, and asks for the next one. Nothing is queued for it: records
+come from L2 while they are there and from the journal afterwards, so a slow follower costs nothing and loses nothing
+until its position leaves the remembered window, and then it is told.
 
-When another branch becomes the main chain, a follower whose position was dropped gets an `Unwind` to the newest commit that
-both chains share, then the other chain's records. `final_only` followers get only what can never be dropped.
+When another branch becomes the main chain, a follower whose position was dropped gets an `Unwind` to the newest
+commit that both chains share, then the other chain's records. `final_only` followers get only what can never be
+dropped.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from state_service.errors import CursorUnavailableError
+from state_service.errors import CursorUnavailableError, StreamClosedError
 from state_service.history import History
 from state_service.model import CommitRecord
 from state_service.tree import Block, BlockTree
@@ -135,11 +136,12 @@ class Feed:
 
         Raises:
             CursorUnavailableError: the position is outside the remembered window, or on an unknown branch.
+            StreamClosedError: the store is being closed and there is nothing more to send.
         """
         self.followers += 1
         try:
             last = self._limit(final_only=final_only) if until_head else None
-            while not self._closed:
+            while True:
                 changed = self._changed
                 while unwind := self._dropped.get(position.commit_id or b""):
                     yield unwind
@@ -151,6 +153,8 @@ class Feed:
                     if record is not None:
                         yield record
                         position = Position(record.version, record.commit_id)
+                elif self._closed:
+                    raise StreamClosedError
                 else:
                     await changed.wait()
         finally:

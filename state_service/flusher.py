@@ -1,15 +1,15 @@
 """The flusher: folds final versions from L2 into the store's STATE space, many versions at a time.
 
-A key written by a hundred versions is written once. Folding goes up to a target version in chunks, so that no single write
-holds the event loop for long:
+A key written by a hundred versions is written once. Folding goes up to a target version in chunks, so that no single
+write holds the event loop for long:
 
     floor := target                  no view below the target is served from here on; recorded with the first chunk
     chunk, chunk, ...                newest value of each key written in (base, target]; receipts; graves
     base := target                   recorded with the last chunk; then L1 is told, then the tree's root advances
 
-A crash in between leaves base behind floor: the journal still holds (base, target], recovery loads it into L2, which shadows
-whatever part of it STATE already has. Nothing here needs a sync of its own: the log keeps its order, and what it folds is in
-the journal.
+A crash in between leaves base behind floor: the journal still holds (base, target], recovery loads it into L2, which
+shadows whatever part of it STATE already has. Nothing here needs a sync of its own: the log keeps its order, and what
+it folds is in the journal.
 
 History: after folding, journal records stay for `feed_versions`, then they go; tombstones stay for `retained_versions`
 after folding, so that a batch that read the deletion still finds its version (`graves`).
@@ -38,8 +38,8 @@ from state_service.tree import Block, BlockTree
 _CHUNK_WRITES = 2000
 """Most changes in one engine batch: 1 to 2 ms, which is how long the loop may be held."""
 
-_TRIM_RECORDS = 500
-"""Most journal records or graves removed at a time."""
+_REFUSED_PAUSE_S = 0.5
+"""Pause after a fold was refused for lack of space, before it is tried again."""
 
 log = logging.getLogger(__name__)
 
@@ -94,14 +94,17 @@ class Flusher:
 
     def foldable(self) -> int:
         """Returns the version up to which may be folded now; 0 when there is nothing to fold."""
-        tree = self.tree
-        target = min(tree.final.version, tree.head.version - self.config.retained_versions)
-        if self._pressed():
-            target = tree.final.version
-        return target if target > tree.root.version else 0
+        target = min(self.tree.final.version, self.tree.head.version - self.retained())
+        return target if target > self.tree.root.version else 0
+
+    def retained(self) -> int:
+        """Returns how many versions behind the head are kept: the setting, or a quarter of what is held under pressure."""
+        if not self._pressed():
+            return self.config.retained_versions
+        return min(self.config.retained_versions, (self.tree.head.version - self.tree.root.version) // 4)
 
     def _pressed(self) -> bool:
-        """Memory comes before retention: at half the limit, final versions are folded however young they are."""
+        """Memory comes before retention: from half the limit on, fewer versions are kept."""
         return self.tree.held_bytes * 2 > self.config.l2_bytes
 
     async def progress(self) -> None:
@@ -115,8 +118,11 @@ class Flusher:
             await self._wait_until_due()
             try:
                 await self.fold(self.foldable())
-            except StateError:
-                return  # the journal has stopped and said so; folding is over as well
+            except StateError as error:
+                if self.journal.failure is not None:
+                    return  # the journal has stopped and said so; folding is over as well
+                log.warning("fold_refused", extra={"reason": error.reason})
+                await asyncio.sleep(_REFUSED_PAUSE_S)
 
     async def _wait_until_due(self) -> None:
         while True:
@@ -133,14 +139,9 @@ class Flusher:
                 continue
 
     def _foldable_bytes(self) -> int:
-        """Returns the bytes of the versions that may be folded, counted no further than the threshold."""
-        total = 0
-        for version in range(self.tree.root.version + 1, self.foldable() + 1):
-            block = self.tree.main_at(version)
-            total += block.held_bytes if block else 0
-            if total >= self.config.flush_bytes:
-                break
-        return total
+        """Estimates the bytes of the versions that may be folded by their share of the versions held."""
+        root, tip = self.tree.root.version, self.tree.tip.version
+        return self.tree.held_bytes * (self.foldable() - root) // max(tip - root, 1)
 
     async def fold(self, target: int) -> None:
         """Folds every version up to a target. REQUIRES: the target is final and published; 0 does nothing.
@@ -157,10 +158,9 @@ class Flusher:
             self.floor = max(self.floor, target)
             await self._store(blocks)
             self.cache.advance(base + 1, target)
-            for number, _ in enumerate(blocks, start=1):
+            for _ in blocks:
                 self.history.remember(self.tree.advance_root())
-                if number % 8 == 0:
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
             self._pending_since = None
             self.counts.folds += 1
             self.counts.folded_versions += len(blocks)
@@ -174,6 +174,7 @@ class Flusher:
         for block in blocks:
             newest.update(dict.fromkeys(block.writes, block))
             self.counts.folded_writes += len(block.writes)
+            await asyncio.sleep(0)
         self.counts.stored_writes += len(newest)
         writes = iter(newest.items())
         receipts = _receipts(blocks)

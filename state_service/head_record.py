@@ -7,7 +7,8 @@ is acknowledged, and on start a database behind its head record is refused.
     file = slot slot                    two slots of 4096 bytes, written in turn: a torn write spoils one
     slot = magic:8 store_id:16 sequence:u64 crc:u32 zero*
 
-INVARIANT: the slot with the larger sequence that has a right checksum is durable before the commit it covers is acknowledged.
+INVARIANT: the slot with the larger sequence that has a right checksum is durable before the commit it covers is
+acknowledged.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Folded history: the window of journal records and commit ids that outlive folding, and the collection of tombstones.
 
-The window is `feed_versions` long. Within it a repeated commit gets its first answer, change and event streams can start, and
-`VerifyRange` can recompute. Older records are removed, a few at a time, by the flusher.
+The window is `feed_versions` long. Within it a repeated commit gets its first answer, change and event streams can
+start, and `VerifyRange` can recompute. Older records are removed, a few at a time, by the flusher.
 """
 
 from collections import deque

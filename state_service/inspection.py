@@ -1,12 +1,11 @@
 """InspectionService: heads, receipts and the event outbox.
 
-Events are read out of the change feed, so they are delivered after their commit is published, in order, and from any cursor
-inside the remembered window.
+Events are read out of the change feed, so they are delivered after their commit is published, in order, and from any
+cursor inside the remembered window.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from iost.chain.v1 import receipt_pb2
 from iost.state.v1 import inspection_service_pb2 as pb
@@ -16,6 +15,7 @@ from state_service import convert
 from state_service.errors import InvalidRequestError
 from state_service.feed import Feed, Position, Unwind
 from state_service.model import CommitRecord
+from state_service.server import Context
 from state_service.store import Store
 
 
@@ -26,7 +26,7 @@ class InspectionServicer(rpc.InspectionServiceServicer):
         """Takes a way to the open store; it raises while the store is being reopened."""
         self._store = store
 
-    async def GetHead(self, request: pb.GetHeadRequest, context: Any) -> pb.GetHeadResponse:  # noqa: ANN401
+    async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.GetHeadResponse:
         """Answers the newest version and the live range."""
         head = self._store().reader.head()
         return pb.GetHeadResponse(
@@ -39,7 +39,9 @@ class InspectionServicer(rpc.InspectionServiceServicer):
             header=head.header,
         )
 
-    async def BatchGetReceipts(self, request: pb.BatchGetReceiptsRequest, context: Any) -> pb.BatchGetReceiptsResponse:  # noqa: ANN401
+    async def BatchGetReceipts(
+        self, request: pb.BatchGetReceiptsRequest, context: Context
+    ) -> pb.BatchGetReceiptsResponse:
         """Reads receipts by transaction hash."""
         if len(request.tx_hashes) > convert.MAX_RECEIPTS:
             raise InvalidRequestError(f"at most {convert.MAX_RECEIPTS} hashes", field="tx_hashes")
@@ -48,8 +50,8 @@ class InspectionServicer(rpc.InspectionServiceServicer):
         return pb.BatchGetReceiptsResponse(receipts=map(convert.from_receipt, found))
 
     async def StreamEvents(
-        self, request: pb.StreamEventsRequest, context: Any
-    ) -> AsyncIterator[pb.StreamEventsResponse]:  # noqa: ANN401
+        self, request: pb.StreamEventsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Streams events of committed transactions."""
         feed = self._store().feed
         skip = _Place(0, -1, -1)
@@ -57,13 +59,12 @@ class InspectionServicer(rpc.InspectionServiceServicer):
             position, skip = _start(feed, request.cursor)
         else:
             position = Position(feed.tree.head.version, feed.tree.head.commit_id)
-        wanted = EventFilter(request.contract, request.action_name, request.data_prefix, request.topic)
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):
                 cursor = pb.EventCursor(version=item.version + 1, transaction_index=0, event_index=-1)
                 yield pb.StreamEventsResponse(cursor=cursor, unwind=True)
                 continue
-            for response in _events(item, wanted):
+            for response in _events(item, request):
                 cursor = response.cursor
                 if _Place(cursor.version, cursor.transaction_index, cursor.event_index) > skip:
                     yield response
@@ -90,32 +91,23 @@ def _start(feed: Feed, cursor: pb.EventCursor) -> tuple[Position, _Place]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events a stream wants; an empty text or an unspecified topic wants all."""
-
-    contract: str
-    action_name: str
-    data_prefix: str
-    topic: receipt_pb2.EventTopic
-
-    def matches(self, event: receipt_pb2.Event) -> bool:
-        """Tells whether an event is wanted."""
-        return (
-            self.contract in ("", event.contract)
-            and self.action_name in ("", event.action_name)
-            and self.topic in (receipt_pb2.EVENT_TOPIC_UNSPECIFIED, event.topic)
-            and event.data.startswith(self.data_prefix)
-        )
+def matches(wanted: pb.StreamEventsRequest, event: receipt_pb2.Event) -> bool:
+    """Tells whether a stream wants an event; an empty text or an unspecified topic wants all."""
+    return (
+        wanted.contract in ("", event.contract)
+        and wanted.action_name in ("", event.action_name)
+        and (not wanted.topic or wanted.topic == event.topic)
+        and event.data.startswith(wanted.data_prefix)
+    )
 
 
-def _events(record: CommitRecord, wanted: EventFilter) -> Iterator[pb.StreamEventsResponse]:
+def _events(record: CommitRecord, wanted: pb.StreamEventsRequest) -> Iterator[pb.StreamEventsResponse]:
     for index, transaction in enumerate(record.transactions):
         if not transaction.event_count:
             continue
         parsed = state_pb.TransactionRecord.FromString(transaction.payload)
         for number, event in enumerate(parsed.events):
-            if wanted.matches(event):
+            if matches(wanted, event):
                 cursor = pb.EventCursor(
                     version=record.version, transaction_index=index, event_index=number, block_id=record.commit_id
                 )

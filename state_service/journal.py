@@ -1,11 +1,12 @@
 """The journal: commits become durable here, several with one sync, in the order they were accepted.
 
-`append` queues a block with its encoded record. One task takes whatever is queued, writes it as one engine batch, and then
-publishes the blocks and wakes their callers. While the disk syncs, the next group gathers; when nothing is queued, nothing
-waits: an idle journal adds no delay.
+`append` queues a block with its encoded record. One task takes whatever is queued, writes it as one engine batch, and
+then publishes the blocks and wakes their callers. While the disk syncs, the next group gathers; when nothing is
+queued, nothing waits: an idle journal adds no delay.
 
-FAIL-STOP: when a write fails and may have happened all the same, nothing is written any more (`failure`). What is true is
-then on disk only, and is read by opening the store again. A write refused before it began fails its callers and no more.
+FAIL-STOP: when a write fails and may have happened all the same, nothing is written any more (`failure`). What is
+true is then on disk only, and is read by opening the store again. A write refused before it began fails its callers
+and no more.
 
 Failpoints: `state.journal.before_commit`, `state.journal.after_commit_before_publish`; the engine has its own.
 """
@@ -23,7 +24,8 @@ from state_service.storage import EngineBatch, Space, StorageEngine
 from state_service.tree import Block, BlockTree
 
 _GROUP_BYTES = 32 << 20
-"""Most record bytes in one engine batch: a group larger than a block's worth would only make its callers wait longer."""
+"""Most record bytes in one engine batch: a group larger than a block's worth would only make its callers wait
+longer."""
 
 log = logging.getLogger(__name__)
 
@@ -127,11 +129,10 @@ class Journal:
             self._idle.set()
 
     def _take_group(self) -> list[_Pending]:
-        total = 0
-        for count, pending in enumerate(self._queue, start=1):
-            total += len(pending.record)
-            if total >= _GROUP_BYTES:
-                break
+        count = total = 0
+        while count < len(self._queue) and total < _GROUP_BYTES:
+            total += len(self._queue[count].record)
+            count += 1
         group, self._queue = self._queue[:count], self._queue[count:]
         return group
 
@@ -144,7 +145,7 @@ class Journal:
             failpoint.hit("state.journal.before_commit")
             await self.engine.commit(_group_batch(group), sync=sync)
             failpoint.hit("state.journal.after_commit_before_publish")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it and nothing may follow it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._refuse(group, self._failed(error))
             return
         self.counts.commits += len(group)

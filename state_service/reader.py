@@ -1,8 +1,9 @@
-"""Reads at a view: L2 (`tree`), then L1 (`cache`), then the engine, each only for the keys that the one before did not have.
+"""Reads at a view: L2 (`tree`), then L1 (`cache`), then the engine, each only for what the one before did not have.
 
-Why the mix is right: a view's block is at or above the floor. Whatever was written above the root is in L2 and shadows the
-store, also while a fold is under way; whatever is not in L2 was written at or below the root, where STATE has it. After every
-wait for the engine the block is checked again: it may have been dropped, or the floor may have passed it.
+Why the mix is right: a view's block is at or above the floor. Whatever was written above the root is in L2 and
+shadows the store, also while a fold is under way; whatever is not in L2 was written at or below the root, where STATE
+has it. After every wait for the engine the block is checked again: it may have been dropped, or the floor may have
+passed it.
 """
 
 import logging

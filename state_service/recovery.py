@@ -6,7 +6,8 @@
     4. replay     every journal record above the base becomes a block again; its commitment is recomputed and compared
     5. head       the main chain is the one that ends at the recorded head
 
-After it, the tree is exactly what it was at the last durable batch: nothing acknowledged is missing, nothing is half there.
+After it, the tree is exactly what it was at the last durable batch: nothing acknowledged is missing, nothing is half
+there.
 """
 
 import logging

@@ -5,8 +5,8 @@ A data folder holds `LOCK` (writer lock), `HEAD` (head record), `STORE` (16 rand
 
 Why it is built so (measured with rocksdict 0.3.29):
   - `Rdict.write` and `Rdict.get` hold the interpreter's lock, `flush_wal` does not. So a batch is written without sync
-    (4 µs for a small one) and then synced by `flush_wal(sync=True)`, both in the one writer thread: while the disk works,
-    the event loop serves.
+    (4 µs for a small one) and then synced by `flush_wal(sync=True)`, both in the one writer thread: while the disk
+    works, the event loop serves.
   - Reads stay on the event loop: a thread would add a hop and win nothing.
   - WAL recovery tolerates a torn tail only: the default of RocksDB drops everything after a damaged record in silence.
   - Every batch names its column family: rocksdict forgets a batch's default one.
@@ -168,8 +168,8 @@ class RocksEngine:
     def _write(self, batch: EngineBatch, sync: bool) -> None:
         """Runs in the writer thread."""
         stored = self._spaces[Space.META].get(keys.META_EPOCH)
-        if int.from_bytes(stored or b"") > self._epoch:
-            raise StaleEpochError(self._epoch, int.from_bytes(stored))
+        if (current := int.from_bytes(stored or b"")) > self._epoch:
+            raise StaleEpochError(self._epoch, current)
         self._check_space()
         native = WriteBatch(raw_mode=True)
         put, delete, handles = native.put, native.delete, self._handles

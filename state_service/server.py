@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import grpc.aio
+
 from iost.state.v1 import state_service_pb2 as pb
 from iost.state.v1 import state_service_pb2_grpc as rpc
 from state_service import convert
@@ -12,6 +14,9 @@ from state_service.metrics import COMMIT_SECONDS, CONFLICTS
 from state_service.model import View
 from state_service.store import Store
 
+Context = grpc.aio.ServicerContext[Any, Any]
+"""What grpc hands to every method beside the request; the store needs nothing of it."""
+
 
 class StateServicer(rpc.StateServiceServicer):
     """Serves `iost.state.v1.StateService`; errors leave as exceptions and are mapped by the chassis."""
@@ -20,7 +25,7 @@ class StateServicer(rpc.StateServiceServicer):
         """Takes a way to the open store; it raises while the store is being reopened."""
         self._store = store
 
-    async def OpenView(self, request: pb.OpenViewRequest, context: Any) -> pb.OpenViewResponse:  # noqa: ANN401
+    async def OpenView(self, request: pb.OpenViewRequest, context: Context) -> pb.OpenViewResponse:
         """Opens a view at the newest version."""
         convert.check_version(request.known_version, "known_version")
         if request.max_changed_count < 0:
@@ -34,13 +39,13 @@ class StateServicer(rpc.StateServiceServicer):
         )
         return convert.from_opened_view(opened, wanted)
 
-    async def BatchGet(self, request: pb.BatchGetRequest, context: Any) -> pb.BatchGetResponse:  # noqa: ANN401
+    async def BatchGet(self, request: pb.BatchGetRequest, context: Context) -> pb.BatchGetResponse:
         """Reads keys at a view."""
         wanted = convert.check_keys(request.keys, convert.MAX_BATCH_GET_KEYS, "keys")
         entries, version = await self._store().reader.get_many(convert.to_view(request.view), wanted)
         return pb.BatchGetResponse(entries=convert.from_entries(wanted, entries), version=version)
 
-    async def Scan(self, request: pb.ScanRequest, context: Any) -> pb.ScanResponse:  # noqa: ANN401
+    async def Scan(self, request: pb.ScanRequest, context: Context) -> pb.ScanResponse:
         """Lists a page of entries."""
         reader = self._store().reader
         start, end = convert.to_range(request)
@@ -63,7 +68,7 @@ class StateServicer(rpc.StateServiceServicer):
         token = convert.to_page_token(block.version, block.commit_id, page.next_key) if page.next_key else ""
         return pb.ScanResponse(entries=entries, next_page_token=token, version=page.version)
 
-    async def Commit(self, request: pb.CommitRequest, context: Any) -> pb.CommitResponse:  # noqa: ANN401
+    async def Commit(self, request: pb.CommitRequest, context: Context) -> pb.CommitResponse:
         """Applies a batch whole or refuses it whole."""
         batch = convert.to_write_batch(request)
         committer = self._store().committer
@@ -76,20 +81,20 @@ class StateServicer(rpc.StateServiceServicer):
             CONFLICTS.inc()
             raise convert.with_conflict_detail(error) from error
 
-    async def FinalizeBlock(self, request: pb.FinalizeBlockRequest, context: Any) -> pb.FinalizeBlockResponse:  # noqa: ANN401
+    async def FinalizeBlock(self, request: pb.FinalizeBlockRequest, context: Context) -> pb.FinalizeBlockResponse:
         """Makes a commit and its ancestors final."""
         block_id = convert.check_id(request.block_id, "block_id")
         version, dropped = await self._store().committer.finalize(block_id)
         return pb.FinalizeBlockResponse(version=version, dropped_block_ids=dropped)
 
-    async def DiscardBlock(self, request: pb.DiscardBlockRequest, context: Any) -> pb.DiscardBlockResponse:  # noqa: ANN401
+    async def DiscardBlock(self, request: pb.DiscardBlockRequest, context: Context) -> pb.DiscardBlockResponse:
         """Drops a commit and its descendants."""
         block_id = convert.check_id(request.block_id, "block_id")
         return pb.DiscardBlockResponse(dropped_block_ids=await self._store().committer.discard(block_id))
 
     async def StreamChanges(
-        self, request: pb.StreamChangesRequest, context: Any
-    ) -> AsyncIterator[pb.StreamChangesResponse]:  # noqa: ANN401
+        self, request: pb.StreamChangesRequest, context: Context
+    ) -> AsyncIterator[pb.StreamChangesResponse]:
         """Streams committed batches."""
         convert.check_version(request.from_version, "from_version")
         feed = self._store().feed

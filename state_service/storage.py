@@ -1,8 +1,8 @@
 """The storage engine as the state service sees it: ordered byte keys in a few spaces, changed by atomic batches.
 
 Two engines implement it: `rocks.RocksEngine` (RocksDB) and `memory.MemoryEngine` (tests); both pass
-`tests/integration/state_service/test_storage_contract.py`. The interface is asynchronous and assumes nothing but order and
-atomicity, so that an engine on the far side of a network fits behind it.
+`tests/integration/state_service/test_storage_contract.py`. The interface is asynchronous and assumes nothing but
+order and atomicity, so that an engine on the far side of a network fits behind it.
 
 CONTRACT
   - A batch is applied whole or not at all, also across a crash.

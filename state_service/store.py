@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Store:
-    """An open store. Its parts are used directly: `store.reader.get_many`, `store.committer.commit`, `store.feed.follow`."""
+    """An open store. Its parts are used directly: `reader.get_many`, `committer.commit`, `feed.follow`."""
 
     config: StateConfig
     engine: StorageEngine
@@ -59,7 +59,7 @@ class Store:
             self._settling = None
 
     async def close(self) -> None:
-        """Finishes what was accepted, ends the background tasks and closes the engine; leaves nothing to replay twice."""
+        """Finishes what was accepted, ends the background tasks and closes the engine."""
         self.feed.close()
         await self.journal.stop()
         if self._settling is not None:

@@ -3,16 +3,16 @@
     root ──► a ──► b ──► c          root: the newest folded commit; a, b, c: the main chain; c: its tip
               └──► x ──► y          x, y: a branch; sees a, never b or c
 
-A commit is attached when it is accepted, and published when its record is as durable as was asked for. Reads see published
-blocks only; later commits may build on unpublished ones, so that they can share one sync.
+A commit is attached when it is accepted, and published when its record is as durable as was asked for. Reads see
+published blocks only; later commits may build on unpublished ones, so that they can share one sync.
 
 INVARIANTS
   1. A block's version is its parent's plus one, so the main chain has one block for each version from root to tip.
-  2. `_latest[key]` is the newest block of the main chain that wrote the key; `shadowed[key]` of a block is the one before
-     it. A view finds the newest write not younger than itself by walking that list, mostly one step.
+  2. `_latest[key]` is the newest block of the main chain that wrote the key; `shadowed[key]` of a block is the one
+     before it. A view finds the newest write not younger than itself by walking that list, mostly one step.
   3. Published blocks are closed under parent. The head is the newest published block of the main chain.
-  4. Root and final block are on the main chain; no block that is not a descendant of the final block's ancestors is kept:
-     finalising drops every sibling.
+  4. Root and final block are on the main chain; no block that is not a descendant of the final block's ancestors is
+     kept: finalising drops every sibling.
 All methods run on the event loop and do not wait, so each is atomic.
 """
 
@@ -203,7 +203,8 @@ class BlockTree:
     def attach(self, block: Block) -> None:
         """Adds an unpublished block below its parent. It joins the main chain when its parent is the tip."""
         parent = block.parent
-        assert parent is not None and block.version == parent.version + 1
+        assert parent is not None, "only the root has no parent, and it is never attached"
+        assert block.version == parent.version + 1, "invariant 1"
         parent.children.append(block)
         self._by_id[block.commit_id] = block
         self.held_bytes += block.held_bytes
