@@ -88,6 +88,10 @@ class Server:
             self.exit_code = EXIT_FAILED if failed else 0
             self._stopping.set()
 
+    async def stopping(self) -> None:
+        """Waits until stopping is requested: a service with endless streams ends them then, not when the grace is over."""
+        await self._stopping.wait()
+
     async def set_serving(self, serving: bool) -> None:
         """Sets what health answers, for the process and each service: NOT_SERVING keeps new traffic away."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
