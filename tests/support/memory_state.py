@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from iost.state.v1 import state_service_pb2
 from vm_service.model import Committed, View
 from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, OpenedView
 
@@ -21,7 +22,7 @@ class MemoryState:
         self._ids = [b""]
         self._commitments = [bytes(32)]
         self._answers: dict[bytes, Committed] = {}
-        self.transactions: list[bytes] = []
+        self.transactions: list[state_service_pb2.TransactionRecord] = []
         self.reads = 0
         self.views = 0
         if entries:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from iost.state.v1 import state_service_pb2
 from vm_service.model import Committed, View
 
 Entry = tuple[str | None, int]
@@ -46,8 +47,8 @@ class CommitRequest:
     """Keys that the batch read, with the version seen."""
     writes: Mapping[str, str | None]
     """New values; None deletes."""
-    transactions: Sequence[bytes] = ()
-    """Serialised `iost.state.v1.TransactionRecord`, in order."""
+    transactions: Sequence[state_service_pb2.TransactionRecord] = ()
+    """Receipts and events, in order; opaque to whoever executes."""
     header: bytes = b""
     """Serialised block header, kept with the commit."""
     validate_only: bool = False

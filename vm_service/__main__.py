@@ -1,0 +1,45 @@
+"""`python -m vm_service`: settings, workers, server; then serves until it is stopped."""
+
+import sys
+
+from chassis import config as configuration
+from chassis import lifecycle
+from vm_service import server as face
+from vm_service.config import VmConfig
+from vm_service.manager.manager import VMManager
+from vm_service.manager.supervisor import WorkerGoneError
+from vm_service.metrics import METRICS
+
+
+class VmService:
+    """The process: a manager behind a gRPC server."""
+
+    def __init__(self, config: VmConfig) -> None:
+        """Prepares; `start` does the work."""
+        self._config = config
+        self._manager: VMManager | None = None
+
+    async def start(self, server: lifecycle.Server) -> None:
+        """Starts the workers, then registers the services: health says SERVING only when workers take work."""
+        self._manager = VMManager(self._config, failpoints=configuration.failpoints())
+        try:
+            await self._manager.open()
+        except WorkerGoneError as error:
+            raise lifecycle.StartError(f"workers do not start: {error}") from error
+        server.expose(*face.register(server.grpc, self._manager))
+
+    async def stop(self) -> None:
+        """Ends the workers."""
+        if self._manager is not None:
+            await self._manager.close()
+
+
+def main() -> int:
+    """Runs the VM service; returns its exit code."""
+    config = configuration.load(VmConfig, "vm")
+    service = VmService(config)
+    return lifecycle.run("vm", config, start=service.start, stop=service.stop, metrics=METRICS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Settings of the VM service: one table from which flags, variables, `--help` and documentation come."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.config import ServerConfig, setting
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""The cgroup's CPU quota: `max period` or `quota period`, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmConfig(ServerConfig):
+    """The VM service: compiles and executes contracts in worker processes."""
+
+    port: int = setting(
+        7002,
+        unit="TCP port",
+        help="port to listen on; 0 picks a free one",
+        reason="7001, 7002, 7003: the three services",
+        minimum=0,
+    )
+    state_address: str = setting(
+        "127.0.0.1:7003",
+        unit="host:port",
+        help="state service",
+        reason="the state service's default on the same machine",
+    )
+    state_timeout_ms: int = setting(
+        5_000,
+        unit="milliseconds",
+        help="time for one call to the state service, reconnection included",
+        reason="covers its restart (below 2 s); callers' own deadlines are 30 s",
+        minimum=100,
+    )
+    worker_count_min: int = setting(
+        1,
+        unit="processes",
+        help="workers kept even when nothing happens",
+        reason="one hot worker answers in 2 ms; an idle one costs its memory only",
+        minimum=1,
+    )
+    worker_count_max: int = setting(
+        0,
+        unit="processes",
+        help="most workers; 0 takes the CPUs that the cgroup grants",
+        reason="execution is CPU work: more workers than CPUs only take turns",
+        minimum=0,
+    )
+    worker_spare_count: int = setting(
+        1,
+        unit="processes",
+        help="started workers that wait to replace one that ends",
+        reason="a replacement costs callers nothing; two deaths within a start-up time are rare",
+        minimum=0,
+    )
+    worker_start_ms: int = setting(
+        20_000,
+        unit="milliseconds",
+        help="time for a worker to become ready before it is killed and started anew",
+        reason="a start takes 0.3 s; a loaded machine is 10 times slower",
+        minimum=100,
+    )
+    queue_count: int = setting(
+        20_000,
+        unit="transactions",
+        help="transactions waiting for a worker beyond which requests are refused with RESOURCE_EXHAUSTED",
+        reason="about two seconds of work for one worker: who waits longer is served better by a retry",
+        minimum=1,
+    )
+    gather_count: int = setting(
+        500,
+        unit="transactions",
+        help="most single transactions of different callers that share one batch",
+        reason="a batch of 500 takes about 10 ms, so that the callers behind it wait no longer than that",
+        minimum=1,
+    )
+    transaction_ms: int = setting(
+        2_000,
+        unit="milliseconds",
+        help="wall-clock time of one transaction in V8, after which it is stopped; never decides an outcome",
+        reason="the slowest use of the largest gas limit takes 0.9 s on the slowest machine measured",
+        minimum=10,
+    )
+    heap_bytes: int = setting(
+        256 << 20,
+        unit="bytes",
+        help="V8 heap in use at which a transaction is stopped; never decides an outcome",
+        reason="gas stops every known allocation loop below 64 MB",
+        minimum=32 << 20,
+    )
+    image_bytes: int = setting(
+        64 << 20,
+        unit="bytes",
+        help="text of contract images kept installed in one worker",
+        reason="more than 1,000 contracts of the largest size that an author may publish",
+        minimum=1 << 20,
+    )
+    conflict_attempts: int = setting(
+        8,
+        unit="runs",
+        help="how often a batch is run when others keep changing what it reads",
+        reason="batches of one service are serialised after a conflict, so that only other services can cause more",
+        minimum=1,
+    )
+    quarantine_ms: int = setting(
+        600_000,
+        unit="milliseconds",
+        help="how long a transaction that ended two workers is answered without being run",
+        reason="longer than the 90 s for which a transaction is valid, with room for skewed clocks",
+        minimum=0,
+    )
+    chain_id: int = setting(
+        1024, unit="number", help="chain whose transactions are accepted", reason="IOST's main chain", minimum=0
+    )
+    trust_signature_claims: bool = setting(
+        False,
+        unit="true or false",
+        help="honour signatures_checked of callers that have checked all signatures themselves",
+        reason="off: only an operator knows that every caller is a node module of the same trust",
+    )
+    v8_flags: tuple[str, ...] = setting(
+        (),
+        unit="flags, separated by commas",
+        help="further V8 flags, for example --jitless",
+        reason="none: the fixed ones are enough",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses settings that contradict each other."""
+        if self.worker_count_max and self.worker_count_max < self.worker_count_min:
+            raise ValueError(
+                f"worker_count_max={self.worker_count_max} is below worker_count_min={self.worker_count_min}"
+            )
+
+
+def cpu_count(quota: Path = CPU_QUOTA, fallback: int = 1) -> int:
+    """Returns the whole CPUs that the cgroup grants, at least 1; `fallback` where it sets no quota."""
+    try:
+        granted, period = quota.read_text("ascii").split()
+        return max(1, int(granted) // int(period))
+    except (OSError, ValueError):
+        return max(1, fallback)

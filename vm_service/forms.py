@@ -1,0 +1,145 @@
+"""Form checks of requests: counts and sizes, before anything is run.
+
+What a transaction must satisfy to be executed is checked later and answered as a refusal; here only what no caller can
+have meant. Each check takes the bytes of a request and returns its shape; it raises MalformedRequestError, which names
+the field, or DecodeError when the bytes are no such request.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from iost.chain.v1 import block_pb2, transaction_pb2
+from iost.vm.v1 import compilation_service_pb2 as compilation_pb
+from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service.errors import MalformedRequestError
+
+MAX_TRANSACTIONS = 10_000
+MAX_CALLS = 1_000
+MAX_SOURCES = 100
+MAX_NAME_CHARS = 128
+"""Longest contract id, action or account name that is looked at; real ones have at most 64."""
+MAX_CALL_DATA_BYTES = 1 << 20
+BLOCK_ID_BYTES = 32
+
+HINT_COUNT = 4
+"""Contracts of a batch that choose its worker: the first few say enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the entrance needs to know of a request."""
+
+    item_count: int
+    """Transactions, calls or sources."""
+    contracts: Collection[str] = ()
+    """Some contracts that it calls directly."""
+    dry_run: bool = False
+    """Nothing is kept."""
+    alone: bool = False
+    """It cannot share a batch: it brings its own block context."""
+    group: str = ""
+    """Requests of different groups never share a batch."""
+
+
+def execute(raw: bytes) -> Shape:
+    """Checks an ExecuteTransactionsRequest."""
+    request = execution_pb.ExecuteTransactionsRequest.FromString(raw)
+    _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
+    if request.HasField("header"):
+        _header(request.header)
+    return Shape(
+        len(request.transactions),
+        _hint(request.transactions),
+        dry_run=request.dry_run,
+        alone=request.HasField("header"),
+        group=f"{request.dry_run}{request.signatures_checked}",
+    )
+
+
+def validate(raw: bytes) -> Shape:
+    """Checks a ValidateTransactionsRequest."""
+    request = execution_pb.ValidateTransactionsRequest.FromString(raw)
+    _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
+    if request.time_ns < 0:
+        raise MalformedRequestError("time_ns must not be negative", field="time_ns")
+    return Shape(len(request.transactions), _hint(request.transactions), dry_run=True, alone=True)
+
+
+def call(raw: bytes) -> Shape:
+    """Checks a CallContractsRequest."""
+    request = execution_pb.CallContractsRequest.FromString(raw)
+    _count("calls", len(request.calls), MAX_CALLS)
+    if request.version < 0:
+        raise MalformedRequestError("version must not be negative", field="version")
+    for index, item in enumerate(request.calls):
+        for name in ("contract", "action_name", "publisher"):
+            _name(getattr(item, name), f"calls[{index}].{name}", required=name != "publisher")
+        if len(item.data) > MAX_CALL_DATA_BYTES:
+            raise MalformedRequestError(
+                f"data has {len(item.data)} characters, the limit is {MAX_CALL_DATA_BYTES}",
+                field=f"calls[{index}].data",
+            )
+        if item.gas_limit < 0:
+            raise MalformedRequestError("gas_limit must not be negative", field=f"calls[{index}].gas_limit")
+    return Shape(len(request.calls), {item.contract for item in request.calls[:HINT_COUNT]}, dry_run=True, alone=True)
+
+
+def execute_block(raw: bytes) -> Shape:
+    """Checks an ExecuteBlockRequest."""
+    request = execution_pb.ExecuteBlockRequest.FromString(raw)
+    _block(request)
+    return Shape(len(request.transactions), _hint(request.transactions), alone=True)
+
+
+def validate_block(raw: bytes) -> Shape:
+    """Checks a ValidateBlockRequest."""
+    request = execution_pb.ValidateBlockRequest.FromString(raw)
+    _block(request)
+    if request.commit and len(request.block_id) != BLOCK_ID_BYTES:
+        raise MalformedRequestError("block_id is needed to commit", field="block_id")
+    if len(request.commitment) not in (0, 32):
+        raise MalformedRequestError("commitment must be empty or 32 bytes", field="commitment")
+    return Shape(len(request.transactions), _hint(request.transactions), alone=True)
+
+
+def compile_sources(raw: bytes) -> Shape:
+    """Checks a CompileContractsRequest."""
+    request = compilation_pb.CompileContractsRequest.FromString(raw)
+    _count("sources", len(request.sources), MAX_SOURCES)
+    return Shape(len(request.sources), dry_run=True, alone=True)
+
+
+def _block(request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBlockRequest) -> None:
+    if len(request.transactions) > MAX_TRANSACTIONS:
+        _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
+    if len(request.block_id) not in (0, BLOCK_ID_BYTES):
+        raise MalformedRequestError(f"block_id must be empty or {BLOCK_ID_BYTES} bytes", field="block_id")
+    if len(request.parent_id) > 64:
+        raise MalformedRequestError("parent_id must be at most 64 bytes", field="parent_id")
+    if not request.HasField("header"):
+        raise MalformedRequestError("a block needs its header", field="header")
+    _header(request.header)
+
+
+def _header(header: block_pb2.BlockHeader) -> None:
+    if header.number < 0:
+        raise MalformedRequestError("number must not be negative", field="header.number")
+    if header.time_ns < 0:
+        raise MalformedRequestError("time_ns must not be negative", field="header.time_ns")
+    if len(header.parent_hash) > 64:
+        raise MalformedRequestError("parent_hash must be at most 64 bytes", field="header.parent_hash")
+    _name(header.witness, "header.witness", required=False)
+
+
+def _count(field: str, count: int, limit: int) -> None:
+    if not 1 <= count <= limit:
+        raise MalformedRequestError(f"{field}: 1 to {limit} are taken, got {count}", field=field)
+
+
+def _name(text: str, field: str, *, required: bool) -> None:
+    if (required and not text) or len(text) > MAX_NAME_CHARS:
+        raise MalformedRequestError(f"a name of 1 to {MAX_NAME_CHARS} characters is needed", field=field)
+
+
+def _hint(transactions: Sequence[transaction_pb2.Transaction]) -> Collection[str]:
+    return {action.contract for item in transactions[:HINT_COUNT] for action in item.actions[:HINT_COUNT]}

@@ -1,0 +1,222 @@
+"""The VM entrance: takes requests, gathers them into batches, leases workers, waits.
+
+Requests stand in lanes. A lane runs some batches at once; which lane goes next is decided by who has waited longest.
+
+* `blocks`: one at a time, since each builds on the one before;
+* `commits`: transactions of callers. Waiting requests are gathered into one batch: when a worker is free nothing waits,
+  under load batches grow. How many batches commit at once adapts to conflicts: halved by one, one more after a while;
+* `reads`: dry runs, validation, calls, compiling: as many as there are workers.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+
+from chassis.errors import RemoteError
+from vm_service import forms
+from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
+from vm_service.manager.pool import Pool
+from vm_service.manager.retries import Retries
+from vm_service.worker import channel
+
+CALM_BATCHES = 50
+"""Batches without a conflict after which one more may commit at the same time."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A request that waits for its answer."""
+
+    kind: channel.Kind
+    request: bytes
+    shape: forms.Shape
+    answer: asyncio.Future[bytes]
+    since: float = field(default_factory=time.monotonic)
+
+
+class Lane:
+    """A queue of jobs and how many of its batches may run at once."""
+
+    def __init__(self, limit: int | None) -> None:
+        """Creates an empty lane; `limit` None: as many batches as there are workers."""
+        self.limit = limit
+        self.running = 0
+        self.jobs: deque[Job] = deque()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch could start, given a worker."""
+        return bool(self.jobs) and (self.limit is None or self.running < self.limit)
+
+    def gather(self, max_items: int) -> list[Job]:
+        """Takes the jobs of the next batch, in order: the first, and those that may share a batch with it."""
+        first = self.jobs.popleft()
+        batch, count = [first], first.shape.item_count
+        while self.jobs and not first.shape.alone:
+            following = self.jobs[0]
+            count += following.shape.item_count
+            same = following.kind == first.kind and following.shape.group == first.shape.group
+            if following.shape.alone or not same or count > max_items:
+                break
+            batch.append(self.jobs.popleft())
+        return batch
+
+
+class CommitLane(Lane):
+    """A lane whose limit follows conflicts: additive increase, multiplicative decrease."""
+
+    def __init__(self, most: Callable[[], int]) -> None:
+        """Creates the lane; `most` tells the largest limit that makes sense now."""
+        super().__init__(1)
+        self._most = most
+        self._calm = 0
+
+    def learn(self, conflict_count: int) -> None:
+        """Adapts the limit to the conflicts that a batch met."""
+        limit = self.limit or 1
+        if conflict_count:
+            self.limit, self._calm = max(1, limit // 2), 0
+            return
+        self._calm += 1
+        if self._calm >= CALM_BATCHES and limit < self._most():
+            self.limit, self._calm = limit + 1, 0
+
+
+class Entrance:
+    """Runs requests on the workers of a pool."""
+
+    def __init__(self, *, queue_count: int, gather_count: int, retries: Retries) -> None:
+        """Prepares; `connect` gives it its pool.
+
+        Args:
+            queue_count: items that may wait; more are refused.
+            gather_count: most items of a gathered batch.
+            retries: what happens when workers end.
+        """
+        self._queue_count = queue_count
+        self._gather_count = gather_count
+        self._retries = retries
+        self._pool: Pool | None = None
+        self.blocks = Lane(1)
+        self.commits = CommitLane(lambda: self._pool.size if self._pool else 1)
+        self.reads = Lane(None)
+        self._lanes = (self.blocks, self.commits, self.reads)
+        self._queued = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._drained = asyncio.Event()
+
+    def connect(self, pool: Pool) -> None:
+        """Gives the entrance its workers."""
+        self._pool = pool
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
+        """Runs one serialised request and returns its serialised response.
+
+        Raises:
+            MalformedRequestError: the request has no acceptable form.
+            PoolSaturatedError: too much waits already.
+            ServiceDrainingError: the service is stopping.
+            ServiceError: whatever the worker answered instead of a response.
+        """
+        shape = self._check(kind, request)
+        if self._draining:
+            raise ServiceDrainingError
+        if self._queued and self._queued + shape.item_count > self._queue_count:
+            raise PoolSaturatedError(self._queued, self._queue_count)
+        job = Job(kind, request, shape, asyncio.get_running_loop().create_future())
+        self._lane(kind, shape).jobs.append(job)
+        self._queued += shape.item_count
+        self.pump()
+        return await job.answer
+
+    @staticmethod
+    def _check(kind: channel.Kind, request: bytes) -> forms.Shape:
+        try:
+            return _FORMS[kind](request)
+        except DecodeError as error:
+            raise MalformedRequestError("the bytes are not a message of this method's request type") from error
+
+    def _lane(self, kind: channel.Kind, shape: forms.Shape) -> Lane:
+        if shape.dry_run:
+            return self.reads
+        return self.commits if kind == "execute" else self.blocks
+
+    # -- batches -------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Starts as many batches as lanes and workers allow. Called whenever something waits or a worker is free."""
+        if self._pool is None:
+            return
+        while self._pool.free_count:
+            ready = [lane for lane in self._lanes if lane.ready]
+            if not ready:
+                return
+            lane = min(ready, key=lambda item: item.jobs[0].since)
+            batch = lane.gather(self._gather_count)
+            self._queued -= sum(job.shape.item_count for job in batch)
+            batch = [job for job in batch if not job.answer.done()]  # the caller may have gone meanwhile
+            if batch:
+                lane.running += 1
+                task = asyncio.get_running_loop().create_task(self._run(self._pool, lane, batch))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
+        contracts: Collection[str] = {name for job in batch for name in job.shape.contracts}
+        try:
+            answer = await self._retries.run(pool, batch[0].kind, [job.request for job in batch], contracts)
+            if isinstance(lane, CommitLane):
+                lane.learn(answer.figures.conflict_count)
+            _deliver(batch, answer)
+        except Exception as error:  # noqa: BLE001 - every caller of the batch gets it; the boundary maps it
+            for job in batch:
+                if not job.answer.done():
+                    job.answer.set_exception(error)
+        finally:
+            lane.running -= 1
+            self.pump()
+            self._notice_drained()
+
+    # -- end -----------------------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Refuses new requests and waits for those that were accepted."""
+        self._draining = True
+        self._notice_drained()
+        await self._drained.wait()
+
+    def _notice_drained(self) -> None:
+        if self._draining and not any(lane.jobs or lane.running for lane in self._lanes):
+            self._drained.set()
+
+    @property
+    def queued(self) -> int:
+        """Items that wait for a worker."""
+        return self._queued
+
+
+def _deliver(batch: list[Job], answer: channel.Done | channel.Failed) -> None:
+    if isinstance(answer, channel.Failed):
+        status = status_pb2.Status.FromString(answer.status)
+        raise RemoteError(status, channel.status_code(status.code))
+    for job, response in zip(batch, answer.responses, strict=True):
+        if not job.answer.done():
+            job.answer.set_result(response)
+
+
+_FORMS: dict[channel.Kind, Callable[[bytes], forms.Shape]] = {
+    "execute": forms.execute,
+    "validate": forms.validate,
+    "call": forms.call,
+    "execute_block": forms.execute_block,
+    "validate_block": forms.validate_block,
+    "compile": forms.compile_sources,
+}

@@ -1,0 +1,97 @@
+"""VMManager: entrance, pool and retries put together from the settings."""
+
+import logging
+
+from vm_service.config import VmConfig, cpu_count
+from vm_service.manager.entrance import Entrance
+from vm_service.manager.pool import Pool, PoolSettings
+from vm_service.manager.retries import Retries
+from vm_service.manager.supervisor import WorkerProcess, usable_cpu_count
+from vm_service.model import Limits
+from vm_service.worker import channel
+
+log = logging.getLogger(__name__)
+
+
+class VMManager:
+    """The owner of all workers of one VM service."""
+
+    def __init__(self, config: VmConfig, *, failpoints: str = "") -> None:
+        """Prepares; `open` starts the workers.
+
+        Args:
+            config: settings of the service.
+            failpoints: armed in each worker; empty outside of tests.
+        """
+        self._config = config
+        self._failpoints = failpoints
+        self._retries = Retries(config.quarantine_ms / 1000)
+        self._entrance = Entrance(
+            queue_count=config.queue_count, gather_count=config.gather_count, retries=self._retries
+        )
+        most = config.worker_count_max or max(cpu_count(fallback=usable_cpu_count()), config.worker_count_min)
+        settings = PoolSettings(
+            size=most,
+            spare_count=config.worker_spare_count,
+            start_s=config.worker_start_ms / 1000,
+            silence_s=(config.transaction_ms + Limits().kill_grace_ms) / 1000,
+        )
+        self._pool = Pool(settings, self._start_message, on_free=self._entrance.pump)
+        self._entrance.connect(self._pool)
+
+    def _start_message(self, worker_id: str) -> channel.Start:
+        config = self._config
+        return channel.Start(
+            worker_id=worker_id,
+            state_target=config.state_address,
+            max_message_bytes=config.max_message_bytes,
+            transaction_ms=config.transaction_ms,
+            heap_bytes=config.heap_bytes,
+            image_bytes=config.image_bytes,
+            conflict_attempts=config.conflict_attempts,
+            state_timeout_ms=config.state_timeout_ms,
+            chain_id=config.chain_id,
+            trust_signature_claims=config.trust_signature_claims,
+            flags=config.v8_flags,
+            failpoints=self._failpoints,
+            log_level=config.log_level,
+        )
+
+    async def open(self) -> None:
+        """Starts the workers; returns when all of them take work.
+
+        Raises:
+            WorkerGoneError: workers do not start.
+        """
+        await self._pool.open()
+
+    async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
+        """Runs one request; see `Entrance.submit`."""
+        return await self._entrance.submit(kind, request)
+
+    async def drain(self) -> None:
+        """Refuses new requests and finishes those that were accepted."""
+        await self._entrance.drain()
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        await self._pool.close()
+
+    def workers(self) -> list[WorkerProcess]:
+        """Returns all workers, oldest first."""
+        return self._pool.workers()
+
+    @property
+    def restart_count(self) -> int:
+        """Workers that ended without being asked to."""
+        return self._pool.restart_count
+
+    @property
+    def queued(self) -> int:
+        """Items that wait for a worker."""
+        return self._entrance.queued
+
+    @property
+    def build_id(self) -> str:
+        """Names runtime, gas schedule and engine; empty before a worker told it."""
+        return next((worker.ready.build_id for worker in self._pool.workers() if worker.ready), "")

@@ -1,0 +1,230 @@
+"""The set of workers: lease, return, retire, replace.
+
+INVARIANTS
+* A worker is in exactly one place: starting, spare, free, leased or leaving.
+* `size` workers are free or leased and `spare_count` more stand ready, or are being started.
+* A worker that ends is replaced, by a spare at once when there is one; starts that fail are repeated with back-off.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
+
+from vm_service.manager import affinity
+from vm_service.manager.supervisor import BEAT_SECONDS, WorkerGoneError, WorkerProcess, WorkerState
+from vm_service.worker import channel
+
+FIRST_BACK_OFF_S = 0.1
+LAST_BACK_OFF_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the pool keeps its workers."""
+
+    size: int
+    """Workers that take work."""
+    spare_count: int
+    """Started workers that wait to replace one."""
+    start_s: float
+    """Time for a worker to become ready."""
+    silence_s: float
+    """A busy worker that says nothing for so long is killed."""
+
+
+class Pool:
+    """The workers of one VM service.
+
+    Attributes:
+        restart_count: workers that ended without being asked to.
+    """
+
+    def __init__(
+        self, settings: PoolSettings, start: Callable[[str], channel.Start], *, on_free: Callable[[], None]
+    ) -> None:
+        """Prepares; `open` starts the workers.
+
+        Args:
+            settings: sizes and times.
+            start: makes the start message of a worker by its id.
+            on_free: called whenever a worker became free.
+        """
+        self._settings = settings
+        self._size = settings.size
+        self._start = start
+        self._on_free = on_free
+        self._ids = itertools.count(1)
+        self._workers: dict[str, WorkerProcess] = {}
+        self._free: list[WorkerProcess] = []
+        self._spares: list[WorkerProcess] = []
+        self._leased: set[WorkerProcess] = set()
+        self._waiting: deque[asyncio.Event] = deque()
+        self._starting = 0
+        self._back_off_s = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self.restart_count = 0
+        self._changed = asyncio.Event()
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Starts the workers; returns when `size` of them take work.
+
+        Raises:
+            WorkerGoneError: the first workers cannot start.
+        """
+        self._refill()
+        self._in_background(self._watch())
+        while len(self._free) < self._size:
+            if self._back_off_s >= FIRST_BACK_OFF_S * 8:
+                raise WorkerGoneError("workers do not start; see the log")
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def close(self, grace_s: float = 1.0) -> None:
+        """Ends all workers; batches that run are lost."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        for worker in self._leased:
+            worker.kill("the service stops")
+        leaving = [worker.stop(grace_s) for worker in self._workers.values()]
+        await asyncio.gather(*self._tasks, *leaving, return_exceptions=True)
+
+    def resize(self, size: int) -> None:
+        """Changes the number of workers; leased ones leave when they are returned."""
+        self._size = size
+        self._settle()
+
+    # -- leases --------------------------------------------------------------------------------------------------
+
+    def take(self, contracts: Collection[str] = ()) -> WorkerProcess | None:
+        """Leases a free worker, preferring one that holds the contracts hot; None when there is none."""
+        if not self._free:
+            return None
+        index = affinity.choose([worker.figures.hot_contracts for worker in self._free], contracts)
+        worker = self._free.pop(index)
+        worker.state = WorkerState.BUSY
+        self._leased.add(worker)
+        return worker
+
+    async def wait(self, contracts: Collection[str] = ()) -> WorkerProcess:
+        """Waits for a free worker and leases it; ahead of whoever asks with `take`."""
+        turn = asyncio.Event()
+        self._waiting.append(turn)
+        try:
+            while (worker := self.take(contracts)) is None:
+                turn.clear()
+                await turn.wait()
+            return worker
+        finally:
+            self._waiting.remove(turn)
+            self._announce_free()
+
+    def give_back(self, worker: WorkerProcess) -> None:
+        """Returns a leased worker, dead or alive."""
+        self._leased.discard(worker)
+        if worker.state is WorkerState.BUSY:
+            worker.state = WorkerState.IDLE
+            self._free.append(worker)
+            self._settle()
+        self._announce_free()
+
+    def retire(self, worker: WorkerProcess) -> None:
+        """Takes a leased worker out of service; it leaves and is replaced."""
+        self._leased.discard(worker)
+        self._in_background(worker.stop(1.0))
+        self._settle()
+
+    @property
+    def free_count(self) -> int:
+        """Workers that could take new work now; batches that lost theirs come first."""
+        return 0 if self._waiting else len(self._free)
+
+    @property
+    def size(self) -> int:
+        """Workers wanted."""
+        return self._size
+
+    def workers(self) -> list[WorkerProcess]:
+        """Returns all workers, oldest first, spares included."""
+        return list(self._workers.values())
+
+    # -- replacing -----------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Brings the sets to their sizes: promotes spares, retires the surplus, starts what is missing."""
+        while self._spares and len(self._free) + len(self._leased) < self._size:
+            worker = self._spares.pop(0)
+            worker.state = WorkerState.IDLE
+            self._free.append(worker)
+        while self._free and len(self._free) + len(self._leased) > self._size:
+            self._in_background(self._free.pop(0).stop(1.0))
+        self._refill()
+        self._changed.set()
+
+    def _refill(self) -> None:
+        have = len(self._free) + len(self._leased) + len(self._spares) + self._starting
+        for _ in range(self._size + self._settings.spare_count - have):
+            self._starting += 1
+            self._in_background(self._start_one())
+
+    async def _start_one(self) -> None:
+        worker_id = f"w{next(self._ids)}"
+        worker = WorkerProcess(worker_id, silence_s=self._settings.silence_s, on_gone=self._on_gone)
+        try:
+            await asyncio.sleep(self._back_off_s)
+            self._workers[worker_id] = worker
+            await worker.start(self._start(worker_id), self._settings.start_s)
+        except (WorkerGoneError, OSError) as error:
+            log.warning("worker_not_started", extra={"worker_id": worker_id, "cause": str(error)})
+            self._workers.pop(worker_id, None)
+            self._back_off_s = min(max(FIRST_BACK_OFF_S, self._back_off_s * 2), LAST_BACK_OFF_S)
+            self._starting -= 1
+            self._settle()
+            return
+        self._starting -= 1
+        self._back_off_s = 0.0
+        worker.state = WorkerState.IDLE
+        boot_ms = worker.ready.boot_ms if worker.ready else 0.0
+        log.info("worker_ready", extra={"worker_id": worker_id, "pid": worker.pid, "boot_ms": boot_ms})
+        self._spares.append(worker)
+        self._settle()
+        self._announce_free()
+
+    def _on_gone(self, worker: WorkerProcess) -> None:
+        if self._workers.pop(worker.worker_id, None) is None or self._closing:
+            return
+        asked = worker not in self._leased and worker not in self._free and worker not in self._spares
+        for place in (self._free, self._spares):
+            if worker in place:
+                place.remove(worker)
+        self._leased.discard(worker)
+        if not asked:
+            self.restart_count += 1
+            log.warning("worker_lost", extra={"worker_id": worker.worker_id, "pid": worker.pid})
+        self._settle()
+        self._announce_free()
+
+    def _announce_free(self) -> None:
+        if self._free and self._waiting:
+            self._waiting[0].set()
+        elif self._free:
+            self._on_free()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            for worker in list(self._workers.values()):
+                worker.watch()
+
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

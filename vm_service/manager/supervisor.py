@@ -1,0 +1,274 @@
+"""One worker process as the manager sees it: spawned, spoken to, watched, ended.
+
+The process is spawned, never forked from a process that touched V8 or gRPC, and inherits one end of a socket pair and
+stderr, nothing else. It is watched from outside: whoever says nothing for too long, or reports a transaction that
+outlived its time and grace, is killed; nothing inside the worker has to cooperate.
+"""
+
+import asyncio
+import enum
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from vm_service.worker import channel
+
+BEAT_SECONDS = 0.2
+"""How often a busy worker reports."""
+
+PING_SECONDS = 5.0
+"""How often an idle worker is asked whether it is alive."""
+
+log = logging.getLogger(__name__)
+
+
+class WorkerState(enum.Enum):
+    """What a worker does."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    DRAINING = "draining"
+    GONE = "gone"
+
+
+class WorkerGoneError(Exception):
+    """The worker ended while it ran a batch.
+
+    Attributes:
+        cause: how it ended, for people.
+        announced: the item that it last announced, if any.
+        stopped: its own report, when it was the one to stop a transaction.
+        too_slow: it was killed because an item outlived its time.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        announced: channel.Announce | None = None,
+        stopped: channel.Stopped | None = None,
+        too_slow: bool = False,
+    ) -> None:
+        """Creates the error."""
+        super().__init__(cause)
+        self.cause = cause
+        self.announced = announced
+        self.stopped = stopped
+        self.too_slow = too_slow
+
+
+class _Wire(asyncio.Protocol):
+    """Cuts the stream of a worker into messages."""
+
+    def __init__(self, on_message: Callable[[channel.ToManager], None], on_end: Callable[[], None]) -> None:
+        self._on_message = on_message
+        self._on_end = on_end
+        self._buffer = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= channel.LENGTH_BYTES:
+            body = at + channel.LENGTH_BYTES
+            end = body + int.from_bytes(buffer[at:body], "little")
+            if len(buffer) < end:
+                break
+            self._on_message(channel.decode_for_manager(bytes(buffer[body:end])))
+            at = end
+        del buffer[:at]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_end()
+
+
+class WorkerProcess:
+    """A worker process and the one conversation with it.
+
+    Attributes:
+        worker_id: unique within the life of the service.
+        state: what it does.
+        figures: what it last told about itself.
+        batch_count: batches it finished.
+        ready_at: monotonic seconds at which it became ready.
+    """
+
+    def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["WorkerProcess"], None]) -> None:
+        """Prepares; `start` spawns.
+
+        Args:
+            worker_id: its name in logs and inspection.
+            silence_s: a busy worker that says nothing for so long is killed.
+            on_gone: called once when the process has ended.
+        """
+        self.worker_id = worker_id
+        self.state = WorkerState.STARTING
+        self.figures = channel.Figures()
+        self.batch_count = 0
+        self.ready_at = 0.0
+        self.ready: channel.Ready | None = None
+        self._silence_s = silence_s
+        self._on_gone = on_gone
+        self._heard_at = 0.0
+        self._kill_reason = ""
+        self._too_slow = False
+        self._announced: channel.Announce | None = None
+        self._answer: asyncio.Future[channel.Done | channel.Failed | channel.Stopped] | None = None
+        self._became_ready: asyncio.Future[None] | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self, message: channel.Start, timeout_s: float) -> None:
+        """Spawns the process and waits until it takes work.
+
+        Raises:
+            WorkerGoneError: it ended, or took longer than `timeout_s`.
+        """
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._became_ready = loop.create_future()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-m",
+                "vm_service.worker",
+                str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={"LANG": "C.UTF-8", "TZ": "UTC"},
+            )
+        finally:
+            theirs.close()
+        self._transport, _ = await loop.create_connection(lambda: _Wire(self._on_message, self._on_end), sock=ours)
+        self._transport.write(channel.encode(message))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._became_ready
+        except TimeoutError:
+            self.kill(f"not ready after {timeout_s:.1f} s")
+            raise WorkerGoneError(self._kill_reason) from None
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def uptime_ms(self) -> int:
+        """Milliseconds since it became ready; 0 before."""
+        return int((time.monotonic() - self.ready_at) * 1000) if self.ready_at else 0
+
+    def kill(self, reason: str) -> None:
+        """Ends the process at once (SIGKILL); harmless when it is gone."""
+        if self.state is WorkerState.GONE:
+            return
+        self._kill_reason = self._kill_reason or reason
+        try:
+            self._process.send_signal(signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended by itself a moment ago
+
+    async def stop(self, grace_s: float) -> None:
+        """Asks the process to leave and kills it when it does not within the grace. REQUIRES: no batch runs."""
+        if self.state is not WorkerState.GONE:
+            self.state = WorkerState.DRAINING
+            self._transport.write(channel.encode(channel.Stop()))
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill("did not leave when asked")
+            await self._process.wait()
+
+    def _on_end(self) -> None:
+        if self.state is WorkerState.GONE:
+            return
+        self.state = WorkerState.GONE
+        self._ending = asyncio.get_running_loop().create_task(self._finish())
+
+    async def _finish(self) -> None:
+        """Waits for the exit code, then tells whoever waits."""
+        try:
+            async with asyncio.timeout(1):
+                code = await self._process.wait()
+        except TimeoutError:
+            self._process.kill()  # it closed its channel and stays: nothing more can be expected of it
+            code = await self._process.wait()
+        cause = self._kill_reason or _describe(code)
+        error = WorkerGoneError(cause, announced=self._announced, too_slow=self._too_slow)
+        for future in (self._answer, self._became_ready):
+            if future is not None and not future.done():
+                future.set_exception(error)
+        self._transport.close()
+        self._on_gone(self)
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    async def run(self, work: channel.Work) -> channel.Done | channel.Failed:
+        """Runs a batch. REQUIRES: state BUSY, no other batch runs.
+
+        Raises:
+            WorkerGoneError: the worker ended, or reports that it stopped a transaction and leaves.
+        """
+        if self.state is WorkerState.GONE:
+            raise WorkerGoneError(self._kill_reason or "it had ended before")
+        self._announced = None
+        self._heard_at = time.monotonic()
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(channel.encode(work))
+        answer = await self._answer
+        self._answer = None
+        if isinstance(answer, channel.Stopped):
+            raise WorkerGoneError(answer.measured, stopped=answer)
+        self.batch_count += 1
+        self.figures = answer.figures
+        return answer
+
+    def _on_message(self, message: channel.ToManager) -> None:
+        self._heard_at = time.monotonic()
+        match message:
+            case channel.Done() | channel.Failed() | channel.Stopped():
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(message)
+            case channel.Announce():
+                self._announced = message
+            case channel.Beat():
+                if message.running_ms > self._silence_s * 1000:
+                    self._too_slow = True
+                    self.kill(f"a transaction ran for {message.running_ms} ms and could not be stopped")
+            case channel.Ready():
+                self.ready, self.ready_at = message, time.monotonic()
+                if self._became_ready is not None and not self._became_ready.done():
+                    self._became_ready.set_result(None)
+            case channel.Pong():
+                pass  # being heard is the answer
+
+    def watch(self) -> None:
+        """Kills the process when it has been silent for too long; pings it when it is idle. Called periodically."""
+        silent_s = time.monotonic() - self._heard_at
+        if self.state is WorkerState.BUSY and silent_s > self._silence_s:
+            self._too_slow = True
+            self.kill(f"silent for {silent_s * 1000:.0f} ms while busy")
+        elif self.state is WorkerState.IDLE and silent_s > PING_SECONDS + self._silence_s:
+            self.kill(f"silent for {silent_s * 1000:.0f} ms while idle")
+        elif self.state is WorkerState.IDLE and silent_s > PING_SECONDS:
+            self._transport.write(channel.encode(channel.Ping()))
+
+
+def _describe(code: int) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"left with exit code {code}"
+
+
+def usable_cpu_count() -> int:
+    """Returns the CPUs this process may run on."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,214 @@
+"""Framed messages between manager and worker, over an inherited socket pair.
+
+    stream = frame*
+    frame  = length:u32 little-endian, message          ; length of the message in bytes, at most MAX_FRAME_BYTES
+    message = msgpack array [tag, field ...]            ; msgspec structs below, both ways tagged by their class
+
+Manager to worker: `Start` once, then `Work` one at a time, `Ping` while idle, `Stop` at the end. Worker to manager:
+`Ready` once; for each `Work` any number of `Beat` and `Announce`, then one of `Done`, `Failed`, `Stopped`; `Pong`.
+Protobuf messages travel as the bytes they came in: the manager only moves them.
+
+An **item** is a transaction, a call or a source; items of a batch are counted through all its requests from 0.
+"""
+
+import socket
+import threading
+from typing import Literal, TypeAlias
+
+import grpc
+import msgspec
+
+LENGTH_BYTES = 4
+MAX_FRAME_BYTES = 128 << 20
+"""Twice the largest gRPC message: a request in, or its answer out, with room for what is added."""
+
+
+class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
+    """Brings the worker up."""
+
+    worker_id: str
+    state_target: str
+    max_message_bytes: int
+    transaction_ms: int
+    heap_bytes: int
+    image_bytes: int
+    conflict_attempts: int
+    state_timeout_ms: int
+    chain_id: int
+    trust_signature_claims: bool
+    flags: tuple[str, ...]
+    failpoints: str
+    log_level: str
+
+
+Kind: TypeAlias = Literal["execute", "validate", "call", "execute_block", "validate_block", "compile"]
+
+
+class Exclusion(msgspec.Struct, frozen=True, array_like=True):
+    """An item that is answered without being run, since it ended two workers."""
+
+    verdict: int
+    """The verdict to answer, as in the protobuf enum."""
+    message: str
+    """What was measured."""
+    index: int = -1
+    """Its place in the batch; -1: named by its hash."""
+    tx_hash: bytes = b""
+    """Its hash; empty: named by its place."""
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True, tag="work"):
+    """A batch: serialised requests of one method.
+
+    `execute` takes several requests, whose transactions run as one batch; the others take one.
+    """
+
+    work_id: int
+    kind: Kind
+    requests: list[bytes]
+    careful: bool = False
+    """Announce each item: the same batch lost a worker before, perhaps after its commit."""
+    excluded: list[Exclusion] = []
+    """Items not to run."""
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True, tag="ping"):
+    """Asks whether the worker is alive."""
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True, tag="stop"):
+    """Ends the worker."""
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, tag="ready"):
+    """The worker takes work."""
+
+    build_id: str
+    boot_ms: float
+    from_snapshot: bool = False
+
+
+class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
+    """Sent while a batch runs."""
+
+    work_id: int
+    running_ms: int
+    """How long the present item has been running inside V8; 0 outside."""
+
+
+class Announce(msgspec.Struct, frozen=True, array_like=True, tag="announce"):
+    """Sent before each item of a careful batch."""
+
+    work_id: int
+    index: int
+    """The item."""
+    tx_hash: bytes
+    """Its hash, if it is a transaction."""
+
+
+class Figures(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker tells about itself with each answer."""
+
+    transaction_count: int = 0
+    conflict_count: int = 0
+    read_call_count: int = 0
+    heap_bytes: int = 0
+    rss_bytes: int = 0
+    hot_hits: int = 0
+    hot_misses: int = 0
+    hot_contracts: list[str] = []
+
+
+class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):
+    """The batch is answered: one serialised response for each request."""
+
+    work_id: int
+    responses: list[bytes]
+    figures: Figures
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
+    """The call failed; the worker is fine. `status` is a serialised google.rpc.Status."""
+
+    work_id: int
+    status: bytes
+    figures: Figures
+
+
+class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped"):
+    """This machine stopped an item; the worker leaves."""
+
+    work_id: int
+    reason: Literal["timeout", "memory"]
+    index: int
+    """The item; -1: none was running."""
+    tx_hash: bytes
+    """Its hash, if it is a transaction."""
+    measured: str
+    """What was measured, for the caller."""
+
+
+class Pong(msgspec.Struct, frozen=True, array_like=True, tag="pong"):
+    """The worker is alive."""
+
+
+ToWorker: TypeAlias = Start | Work | Ping | Stop
+ToManager: TypeAlias = Ready | Beat | Announce | Done | Failed | Stopped | Pong
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker = msgspec.msgpack.Decoder(ToWorker)
+_to_manager = msgspec.msgpack.Decoder(ToManager)
+
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def encode(message: ToWorker | ToManager) -> bytes:
+    """Returns the frame of a message."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "little") + body
+
+
+def decode_for_manager(body: bytes) -> ToManager:
+    """Decodes a message of a worker; raises msgspec.DecodeError when it is none."""
+    message: ToManager = _to_manager.decode(body)
+    return message
+
+
+def status_code(number: int) -> grpc.StatusCode:
+    """Returns the gRPC code of a google.rpc.Status number."""
+    return _CODES.get(number, grpc.StatusCode.UNKNOWN)
+
+
+class WorkerChannel:
+    """The worker's end: blocking; sending is safe from any thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Takes the socket over."""
+        sock.setblocking(True)
+        self._socket = sock
+        self._lock = threading.Lock()
+
+    def send(self, message: ToWorker | ToManager) -> None:
+        """Sends a message; raises OSError when the manager is gone."""
+        frame = encode(message)
+        with self._lock:
+            self._socket.sendall(frame)
+
+    def receive(self) -> ToWorker | None:
+        """Waits for the next message; None when the manager is gone."""
+        header = self._exactly(LENGTH_BYTES)
+        if header is None:
+            return None
+        body = self._exactly(int.from_bytes(header, "little"))
+        return None if body is None else _to_worker.decode(body)
+
+    def _exactly(self, count: int) -> bytearray | None:
+        buffer = bytearray(count)
+        view, at = memoryview(buffer), 0
+        while at < count:
+            received = self._socket.recv_into(view[at:])
+            if received == 0:
+                return None
+            at += received
+        return buffer

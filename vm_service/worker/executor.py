@@ -1,0 +1,179 @@
+"""Runs batches: view, prefetch, kernel, compile stage. Used alike by worker processes and by the conformance runner.
+
+One batch, in order:
+
+1. `open_view` on the store, reading along the keys that the batch will probably want (`prefetch.py`);
+2. `begin`: the kernel runs the transactions; a state key it has not seen is read by a host call, pinned to the view;
+3. `needs`: the kernel wants sources compiled; they are compiled and installed, and the batch is resumed;
+4. the caller commits the effects, or not, and `settle` tells the kernel's read cache.
+
+    with Executor(state) as executor:
+        result = executor.run(batch)
+        executor.settle(result, state.commit(...))
+
+INVARIANTS
+* The kernel's read cache is right for exactly one view, `_known`; None: it must be dropped.
+* Each `run` is followed by `settle` or `drop` before the next.
+* No clock and no randomness: what a batch gives depends on its view, its block context and its transactions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vm_service import host
+from vm_service.compiler import Compiler
+from vm_service.encoding import base58_encode
+from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
+from vm_service.sandbox.load_vm import Sandbox
+from vm_service.sandbox.monitor import TransactionWatch
+from vm_service.worker.prefetch import AccessPredictor
+from vm_service.worker.state_reader import Entry, OpenedView, StateReader
+
+
+class Executor:
+    """A sandbox and a compiler isolate that run one batch at a time."""
+
+    def __init__(self, state: StateReader, *, limits: Limits | None = None) -> None:
+        """Brings both isolates up.
+
+        Args:
+            state: where state is read.
+            limits: what a batch is granted on this machine.
+        """
+        self.limits = limits or Limits()
+        self._state = state
+        self._known: View | None = None
+        self._cached: set[str] = set()
+        self._batch: Batch | None = None
+        self._view = View()
+        self._predictor = AccessPredictor()
+        self._compiler = Compiler(flags=self.limits.flags)
+        try:
+            self._sandbox = Sandbox(
+                {**host.TABLE, "state.get": self._read_state},
+                heap_bytes=self.limits.heap_bytes,
+                flags=self.limits.flags,
+            )
+        except BaseException:
+            self._compiler.close()
+            raise
+
+    # -- a batch -------------------------------------------------------------------------------------------------
+
+    def run(self, batch: Batch, *, wanted: Sequence[str] = ()) -> BatchResult:
+        """Runs a batch on a view of the store; keeps nothing by itself.
+
+        Args:
+            batch: what to run and where.
+            wanted: keys known to be read, beside those that are guessed.
+
+        Raises:
+            HostError: the store failed while the kernel waited for it.
+            IsolateError: this machine stopped the batch; the executor takes no more work.
+            ServiceError: the store cannot be reached.
+        """
+        keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
+        opened = self._state.open_view(self._known, keys, batch.at)
+        self._batch, self._view = batch, opened.view
+        self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
+        block = batch.block(opened.view)
+        answer = self._ask(self._begin(batch, block, opened, keys))
+        while answer.state == "needs":
+            answer = self._ask(
+                {"op": "resume", "compiled": {need.need_id: self._compile(need) for need in answer.needs}}
+            )
+        return BatchResult(opened.view, block, answer.results, answer.reads, answer.writes)
+
+    def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
+        """Tells the kernel that the effects of the last batch were committed."""
+        self._sandbox.ask({"op": "settle", "version": committed.version}, Any)
+        self._cached.update(result.writes)
+        self._batch = None
+        if committed.parent_version == result.view.version:
+            self._known = View(committed.version, commit_id)
+        else:  # others committed in between: what they changed is asked for when the next view is opened
+            self._known = result.view
+
+    def drop(self, result: BatchResult) -> None:
+        """Tells the kernel that the effects of the last batch are void."""
+        self._sandbox.ask({"op": "settle", "version": None}, Any)
+        self._batch = None
+        self._known = result.view
+
+    def _ask(self, payload: Mapping[str, object]) -> Answer:
+        watch = TransactionWatch(self.limits.transaction_ms / 1000, self._sandbox.progress, self._sandbox.host_clock)
+        return self._sandbox.ask(payload, Answer, watch=watch)
+
+    def _begin(self, batch: Batch, block: BlockContext, opened: OpenedView, keys: Sequence[str]) -> dict[str, object]:
+        changed = opened.changed
+        if changed is None:
+            self._cached.clear()
+        else:
+            self._cached.difference_update(changed)
+        self._cached.update(keys)
+        return {
+            "op": "begin",
+            "mode": batch.mode.value,
+            "block": {
+                "number": block.number,
+                "parent_hash": base58_encode(block.parent_hash),
+                "witness": block.witness,
+                "time": str(block.time_ns),
+            },
+            "view": {"version": opened.view.version},
+            "changed": changed,
+            "entries": dict(zip(keys, opened.entries, strict=True)),
+            "txs": batch.transactions,
+            "calls": batch.calls,
+            "careful": batch.careful,
+        }
+
+    # -- what the kernel asks for --------------------------------------------------------------------------------
+
+    def _read_state(self, payload: Mapping[str, Sequence[str]]) -> dict[str, Sequence[Entry]]:
+        """Host function `state.get`: reads keys at the pinned view and learns from having been asked."""
+        keys = payload["keys"]
+        if self._batch is not None and self._batch.transactions:
+            index = max(self._sandbox.progress(), 1) - 1
+            calls = tuple(_calls_in(self._batch.transactions[index]))
+            for key in keys:
+                self._predictor.learn(calls, key)
+        self._cached.update(keys)
+        return {"entries": self._state.get_many(keys, self._view)}
+
+    def _compile(self, need: Need) -> dict[str, object]:
+        compiled = self._compiler.compile(need.source, need.abi, need.validate)
+        if compiled.error is not None:
+            return {"error": compiled.error}
+        self._sandbox.install(compiled.key, compiled.image, compiled.meta)
+        return {**compiled.meta}
+
+    # -- end -----------------------------------------------------------------------------------------------------
+
+    def progress(self) -> int:
+        """Returns how many transactions of the running batch have begun; callable from any thread."""
+        return self._sandbox.progress()
+
+    def close(self) -> None:
+        """Closes both isolates; harmless when repeated."""
+        self._sandbox.close()
+        self._compiler.close()
+
+    def __enter__(self) -> "Executor":
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Closes both isolates."""
+        self.close()
+
+
+def _calls_in(transaction: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    publisher = transaction["publisher"]
+    return ((publisher, action) for action in transaction["actions"])
+
+
+def _calls_of(batch: Batch) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    if batch.mode is Mode.CALL:
+        return ((call["publisher"], call) for call in batch.calls)
+    return (call for transaction in batch.transactions for call in _calls_in(transaction))

@@ -1,0 +1,141 @@
+"""Learned access lists: which keys a batch will probably read, so that one call to the store fetches them all.
+
+When a transaction misses a key, the key is taken apart and every part that repeats its publisher or one of its
+arguments becomes a slot: from `m10:token.iost7:TBaliceiost` with publisher `alice` comes the pattern "TB" + publisher.
+The next transaction of the same contract and action fills the slots with its own values. A wrong guess costs a needless
+read; a missing one costs a host call in the middle of the batch. Nothing here can change an outcome.
+
+    state key = kind ( length ":" component )* last_component      ; docs/state-keys.md
+    kind      = "b" | "m" | "l" | "c"                              ; 2, 3, 2, 1 components
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+COMPONENT_COUNT: Mapping[str, int] = {"b": 2, "m": 3, "l": 2, "c": 1}
+"""Number of components of a key by its kind."""
+
+MIN_PART_CHARS = 3
+"""A value must be this long to be recognised inside a component: shorter ones are found everywhere. Accounts have five
+letters at least."""
+
+MAX_PATTERNS = 64
+"""Patterns kept for one action of a contract; an honest action reads fewer than ten kinds of keys."""
+
+MAX_ACTIONS = 4096
+"""Actions remembered; the oldest is forgotten first."""
+
+MAX_KEYS = 20_000
+"""Keys guessed for one batch: a fifth of what the store reads at once."""
+
+Part: TypeAlias = str | int
+"""Literal text, or the index of a value of the transaction."""
+Pattern: TypeAlias = tuple[str, tuple[tuple[Part, ...], ...]]
+"""Kind, then the parts of each component."""
+
+_NO_PATTERNS: Mapping[Pattern, None] = {}
+
+
+def split_key(key: str) -> tuple[str, list[str]] | None:
+    """Takes a state key apart; returns its kind and components, or None when it follows another grammar."""
+    count = COMPONENT_COUNT.get(key[:1])
+    if count is None:
+        return None
+    components, at = [], 1
+    for _ in range(count - 1):
+        colon = key.find(":", at)
+        if colon < 0 or not key[at:colon].isdecimal():
+            return None
+        end = colon + 1 + int(key[at:colon])
+        components.append(key[colon + 1 : end])
+        at = end
+    components.append(key[at:])
+    return key[0], components
+
+
+def values_of(publisher: str, contract: str, data: str) -> tuple[str, ...]:
+    """Returns what the keys of a call may repeat: publisher, contract, then its plain arguments as text."""
+    try:
+        arguments = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        arguments = []
+    if not isinstance(arguments, list):
+        arguments = []
+    return (publisher, contract, *(str(item) if isinstance(item, str | int) else "" for item in arguments))
+
+
+def generalise(text: str, values: Sequence[tuple[int, str]]) -> tuple[Part, ...]:
+    """Replaces values inside a component by their slots. REQUIRES: `values` sorted by length, longest first."""
+    for slot, value in values:
+        if value == text:
+            return (slot,)
+        if len(value) >= MIN_PART_CHARS and value in text:
+            head, _, tail = text.partition(value)
+            return (*generalise(head, values), slot, *generalise(tail, values))
+    return (text,) if text else ()
+
+
+def _fill(parts: tuple[Part, ...], values: Sequence[str]) -> str:
+    return "".join([values[part] if isinstance(part, int) else part for part in parts])
+
+
+def render(pattern: Pattern, values: Sequence[str]) -> str | None:
+    """Builds the key of a pattern with the values of another call; None when it has fewer values."""
+    kind, components = pattern
+    try:
+        *prefixed, last = [_fill(parts, values) for parts in components]
+    except IndexError:
+        return None
+    return kind + "".join([f"{len(text)}:{text}" for text in prefixed]) + last
+
+
+class AccessPredictor:
+    """Access patterns by contract and action."""
+
+    def __init__(self) -> None:
+        """Knows nothing yet."""
+        self._patterns: dict[tuple[str, str], dict[Pattern, None]] = {}
+
+    def learn(self, calls: Iterable[tuple[str, Mapping[str, Any]]], key: str) -> None:
+        """Remembers that a transaction read a key it was not prepared for.
+
+        Args:
+            calls: publisher and action (contract, action, data) of each call of the transaction.
+            key: the key that was missing.
+        """
+        parsed = split_key(key)
+        if parsed is None:
+            return
+        kind, components = parsed
+        for publisher, action in calls:
+            values = values_of(publisher, action["contract"], action["data"])
+            slots = sorted(((i, v) for i, v in enumerate(values) if v), key=lambda item: -len(item[1]))
+            pattern = (kind, tuple(generalise(text, slots) for text in components))
+            self._remember((action["contract"], action["action"]), pattern)
+
+    def _remember(self, name: tuple[str, str], pattern: Pattern) -> None:
+        patterns = self._patterns.get(name)
+        if patterns is None:
+            if len(self._patterns) >= MAX_ACTIONS:
+                del self._patterns[next(iter(self._patterns))]
+            patterns = self._patterns[name] = {}
+        if len(patterns) < MAX_PATTERNS:
+            patterns[pattern] = None
+
+    def predict(self, calls: Iterable[tuple[str, Mapping[str, Any]]], known: set[str]) -> list[str]:
+        """Returns keys that the calls will probably read and that are not in `known`, at most `MAX_KEYS`."""
+        found: dict[str, None] = {}
+        for publisher, action in calls:
+            patterns = self._patterns.get((action["contract"], action["action"]), _NO_PATTERNS)
+            if not patterns:
+                continue
+            values = values_of(publisher, action["contract"], action["data"])
+            for pattern in patterns:
+                key = render(pattern, values)
+                if key is not None and key not in known:
+                    found[key] = None
+            if len(found) >= MAX_KEYS:
+                break
+        return list(found)[:MAX_KEYS]

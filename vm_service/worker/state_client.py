@@ -1,0 +1,171 @@
+"""The state service as a store: one blocking channel, opened once, used from the main thread and from V8's.
+
+A lost reply is asked for again with the same commit id, which the store answers as it did the first time; so a call
+fails only when the store stays away longer than the deadline.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis import channels, failpoint
+from chassis.errors import RemoteError, from_rpc_error
+from iost.chain.v1 import receipt_pb2
+from iost.state.v1 import inspection_service_pb2 as inspection_pb
+from iost.state.v1 import inspection_service_pb2_grpc as inspection_grpc
+from iost.state.v1 import state_service_pb2 as state_pb
+from iost.state.v1 import state_service_pb2_grpc as state_grpc
+from vm_service.model import Committed, View
+from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, OpenedView
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstExecution:
+    """A transaction that was executed before."""
+
+    receipt: receipt_pb2.Receipt
+    """Its receipt."""
+    version: int
+    """Version of the commit that holds it."""
+
+
+class PendingReceipts:
+    """Receipts asked for and not yet waited for."""
+
+    def __init__(self, hashes: Sequence[bytes], futures: Sequence[Any]) -> None:
+        """Takes the calls in flight."""
+        self._hashes = hashes
+        self._futures = futures
+
+    def result(self) -> dict[bytes, FirstExecution]:
+        """Waits; returns what is known of the hashes.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        try:
+            stored = [item for future in self._futures for item in future.result().receipts]
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        pairs = zip(self._hashes, stored, strict=True)
+        return {key: FirstExecution(item.receipt, item.version) for key, item in pairs if item.HasField("receipt")}
+
+
+class StateClient:
+    """StateStore over gRPC, with the receipts index."""
+
+    RECEIPT_PAGE = 1000
+    """Hashes the store takes in one call."""
+
+    def __init__(self, target: str, *, max_message_bytes: int, timeout_ms: int) -> None:
+        """Opens the channel; connects at the first call.
+
+        Args:
+            target: address of the state service.
+            max_message_bytes: largest message, either way.
+            timeout_ms: how long one call may take, retries included.
+        """
+        policies = (channels.CallPolicy(timeout_ms=timeout_ms, attempts=5, wait_for_ready=True),)
+        self._channel = channels.sync_channel(target, max_message_bytes=max_message_bytes, policies=policies)
+        self._state = state_grpc.StateServiceStub(self._channel)
+        self._inspection = inspection_grpc.InspectionServiceStub(self._channel)
+        self.read_call_count = 0
+        self.epoch = 0
+
+    def connect(self) -> None:
+        """Waits for the connection by asking for the head.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        _call(self._inspection.GetHead, inspection_pb.GetHeadRequest())
+
+    # -- reads ---------------------------------------------------------------------------------------------------
+
+    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+        """As StateReader."""
+        if at is not None:
+            return self._view_at(known, keys, at)
+        request = state_pb.OpenViewRequest(keys=[key.encode() for key in keys])
+        if known is not None:
+            request.known_version = known.version
+            request.known_block_id = known.block_id
+        response = _call(self._state.OpenView, request)
+        self.epoch = response.epoch
+        changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
+        return OpenedView(View(response.version, response.block_id), changed, _entries(response.entries))
+
+    def _view_at(self, known: View | None, keys: Sequence[str], at: View) -> OpenedView:
+        response = self._batch_get(keys, at)
+        view = View(response.version, at.block_id)
+        same = known is not None and (known == view or (bool(at.block_id) and known.block_id == at.block_id))
+        return OpenedView(view, [] if same else None, _entries(response.entries))
+
+    def get_many(self, keys: Sequence[str], view: View) -> Sequence[Entry]:
+        """As StateReader."""
+        self.read_call_count += 1
+        return _entries(self._batch_get(keys, view).entries)
+
+    def _batch_get(self, keys: Sequence[str], view: View) -> state_pb.BatchGetResponse:
+        named = state_pb.View(version=0 if view.block_id else view.version, block_id=view.block_id)
+        request = state_pb.BatchGetRequest(view=named, keys=[key.encode() for key in keys])
+        return _call(self._state.BatchGet, request)
+
+    # -- commits -------------------------------------------------------------------------------------------------
+
+    def commit(self, request: CommitRequest) -> Committed:
+        """As StateStore."""
+        message = state_pb.CommitRequest(
+            commit_id=request.commit_id,
+            parent_id=request.parent_id,
+            reads=[state_pb.ReadVersion(key=key.encode(), version=at) for key, at in request.reads.items()],
+            writes=[
+                state_pb.Write(key=key.encode(), value=None if value is None else value.encode())
+                for key, value in request.writes.items()
+            ],
+            transactions=request.transactions,
+            durability=state_pb.DURABILITY_SYNCED,
+            epoch=self.epoch,
+            header=request.header,
+            validate_only=request.validate_only,
+        )
+        failpoint.hit("worker.before_commit")
+        try:
+            response = _call(self._state.Commit, message)
+        except RemoteError as error:
+            conflict = error.detail(state_pb.ConflictDetail)
+            if conflict is None:
+                raise
+            raise ConflictError([key.decode() for key in conflict.keys]) from error
+        failpoint.hit("worker.after_commit")
+        return Committed(response.version, response.commitment, response.parent_version, response.duplicate)
+
+    # -- receipts ------------------------------------------------------------------------------------------------
+
+    def ask_receipts(self, hashes: Sequence[bytes]) -> PendingReceipts:
+        """Asks for the receipts of transactions, without waiting."""
+        starts = range(0, len(hashes), self.RECEIPT_PAGE)
+        requests = (
+            inspection_pb.BatchGetReceiptsRequest(tx_hashes=hashes[at : at + self.RECEIPT_PAGE]) for at in starts
+        )
+        return PendingReceipts(hashes, [self._inspection.BatchGetReceipts.future(request) for request in requests])
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._channel.close()
+
+
+def _call(method: Callable[[Any], M], request: Message) -> M:
+    try:
+        return method(request)
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def _entries(entries: Sequence[state_pb.Entry]) -> list[Entry]:
+    return [(entry.value.decode() if entry.HasField("value") else None, entry.version) for entry in entries]
