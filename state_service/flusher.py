@@ -98,7 +98,7 @@ class Flusher:
         return target if target > self.tree.root.version else 0
 
     def retained(self) -> int:
-        """Returns how many versions behind the head are kept: the setting, or a quarter of what is held under pressure."""
+        """Returns how many versions behind the head are kept: as set, or under pressure a quarter of those held."""
         if not self._pressed():
             return self.config.retained_versions
         return min(self.config.retained_versions, (self.tree.head.version - self.tree.root.version) // 4)

@@ -11,10 +11,12 @@ import logging
 import shutil
 
 from chassis.lifecycle import Server, StartError
-from iost.state.v1 import inspection_service_pb2_grpc, state_service_pb2_grpc
+from iost.state.v1 import admin_service_pb2_grpc, inspection_service_pb2_grpc, state_service_pb2_grpc
+from state_service.admin import AdminServicer
 from state_service.config import StateConfig
 from state_service.errors import StateError, StorageFullError, WritesStoppedError
 from state_service.inspection import InspectionServicer
+from state_service.metrics import show
 from state_service.rocks import RocksEngine
 from state_service.server import StateServicer
 from state_service.storage import StorageEngine
@@ -23,7 +25,7 @@ from state_service.store import Store, open_store
 _SPACE_CHECK_S = 0.5
 """How often a full disk is looked at: well below the five seconds in which service should resume."""
 
-SERVICES = ("iost.state.v1.StateService", "iost.state.v1.InspectionService")
+SERVICES = ("iost.state.v1.StateService", "iost.state.v1.InspectionService", "iost.state.v1.AdminService")
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Service:
         self._server: Server | None = None
         self._failure: StateError | None = None
         self._recovering: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def store(self) -> Store:
         """Returns the open store.
@@ -56,19 +59,34 @@ class Service:
         """
         self._server = server
         try:
-            self._store = await open_store(self._config, self._open_engine(), self._on_failure)
+            await self._open()
         except StateError as error:
             log.error("store_not_opened", extra={"reason": error.reason, "cause": getattr(error, "cause", "")})
             raise StartError(f"{error.reason}: {error.message}") from error
         state_service_pb2_grpc.add_StateServiceServicer_to_server(StateServicer(self.store), server.grpc)
         inspection_service_pb2_grpc.add_InspectionServiceServicer_to_server(InspectionServicer(self.store), server.grpc)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
+            AdminServicer(self.store, self._config.checkpoint_dir), server.grpc
+        )
         server.expose(*SERVICES)
+        self._ending = asyncio.create_task(self._end_streams(server), name="state-end-streams")
+
+    async def _end_streams(self, server: Server) -> None:
+        """Ends endless streams when the process is asked to stop; their callers resume elsewhere."""
+        await server.stopping()
+        if self._store is not None:
+            self._store.feed.close()
+
+    async def _open(self) -> None:
+        self._store = await open_store(self._config, self._open_engine(), self._on_failure)
+        show(self._store)
 
     async def stop(self) -> None:
         """Closes the store."""
-        if self._recovering is not None:
-            self._recovering.cancel()
-            await asyncio.gather(self._recovering, return_exceptions=True)
+        for task in (self._ending, self._recovering):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._store is not None:
             await self._store.close()
 
@@ -94,8 +112,9 @@ class Service:
         while shutil.disk_usage(self._config.data_dir).free <= self._config.min_free_bytes:  # noqa: ASYNC110 - a disk has no event
             await asyncio.sleep(_SPACE_CHECK_S)
         store, self._store = self._store, None
+        show(None)
         assert store is not None, "writes stop only in an open store"
         await store.close()
-        self._store = await open_store(self._config, self._open_engine(), self._on_failure)
+        await self._open()
         await self._server.set_serving(True)
         log.info("store_reopened", extra={"after": failure.reason})

@@ -128,6 +128,10 @@ class BlockTree:
         self._latest: dict[bytes, Block] = {}
         self._receipts: dict[bytes, tuple[Block, int]] = {}
 
+    def __len__(self) -> int:
+        """Returns the number of live blocks, the root included."""
+        return len(self._by_id)
+
     # Finding blocks.
 
     def find(self, commit_id: bytes) -> Block | None:
@@ -141,10 +145,6 @@ class BlockTree:
     def blocks(self) -> list[Block]:
         """Returns the published blocks by version, then name."""
         return sorted((b for b in self._by_id.values() if b.published), key=lambda b: (b.version, b.commit_id))
-
-    def unpublished(self) -> bool:
-        """Tells whether any block waits for its record to become durable."""
-        return any(not block.published for block in self._by_id.values())
 
     def receipt(self, tx_hash: bytes) -> tuple[Block, int] | None:
         """Returns the newest published block of the main chain that holds a transaction, and its place in it."""
@@ -164,7 +164,7 @@ class BlockTree:
         Returns:
             An entry for each key, None where nothing above the root wrote it; and the places of those.
         """
-        if not self._by_id or block is self.root:
+        if block is self.root:
             return [None] * len(keys), list(range(len(keys)))
         entries: list[Entry | None] = []
         missing: list[int] = []
