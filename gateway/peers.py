@@ -16,11 +16,14 @@ POLICIES: Sequence[CallPolicy] = (
     CallPolicy(service="iost.vm.v1.ExecutionService", method="ExecuteBlock", timeout_ms=120_000),
     CallPolicy(service="iost.vm.v1.ExecutionService", method="ValidateBlock", timeout_ms=120_000),
     CallPolicy(service="iost.state.v1.InspectionService", method="StreamEvents", timeout_ms=0, attempts=1),
-    CallPolicy(service="grpc.health.v1.Health", timeout_ms=1000, attempts=1),
+    CallPolicy(service="grpc.health.v1.Health", attempts=1),
 )
 
 PROBE_INTERVAL_S = 0.5
 """Seconds between health checks of a peer: four within the default of peer_loss_ms, and next to no load."""
+
+PROBE_TIMEOUT_S = 1.0
+"""Seconds until a health check counts as failed: a hundred times what a healthy service on a busy machine takes."""
 
 _HEALTH_METHOD = "/grpc.health.v1.Health/Check"
 
@@ -83,7 +86,7 @@ class Peer:
         )
         while True:
             try:
-                answer = await check(health_pb2.HealthCheckRequest())
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S)
                 self.up = answer.status == health_pb2.HealthCheckResponse.SERVING
             except grpc.RpcError:
                 self.up = False

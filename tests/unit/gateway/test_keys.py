@@ -44,7 +44,7 @@ def test_a_private_key_is_never_shown() -> None:
     ("algorithm", "secret"), [("rsa", bytes(32)), ("ed25519", bytes(31)), ("secp256k1", bytes(32))]
 )
 def test_unusable_keys_are_refused(algorithm: str, secret: bytes) -> None:
-    with pytest.raises(ValueError, match="algorithm|private key|private_value"):
+    with pytest.raises(ValueError, match=r"algorithm|private"):
         KeyPair(algorithm, secret)
 
 
