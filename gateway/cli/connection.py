@@ -1,0 +1,25 @@
+"""The connection of one command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chassis.errors import RemoteError
+from gateway.cli.options import InputError
+from gateway.client import Client
+
+
+@contextmanager
+def connect(gateway: str) -> Iterator[Client]:
+    """Opens a client for the time of a command.
+
+    Raises:
+        InputError: nothing answers at the address.
+    """
+    with Client(gateway) as client:
+        try:
+            yield client
+        except RemoteError as error:
+            # Without a status of our own the answer was made by this side's transport.
+            if error.reason == "PEER_UNAVAILABLE" and error.to_status() is None:
+                raise InputError(f"no gateway answers at {gateway}; is it running? See --gateway") from None
+            raise

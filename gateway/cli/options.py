@@ -1,0 +1,83 @@
+"""Options and arguments that several commands share, and how their texts are read."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.client import base58
+from gateway.client.calls import DEFAULT_TARGET
+from gateway.client.transactions import CHAIN_ID, GAS_LIMIT
+
+GAS_UNIT = 100
+"""Gas on the wire is in hundredths; people write and read whole gas."""
+
+HASH_BYTES = 32
+
+Gateway = Annotated[
+    str,
+    typer.Option(
+        "--gateway", "-g", envvar="V8VM_GATEWAY", help="Address of the gateway, host:port.", show_default=True
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Key = Annotated[
+    Path,
+    typer.Option("--key", "-k", envvar="V8VM_KEY", help="Key file of the account that sends (see `v8vm key new`)."),
+]
+ChainId = Annotated[int, typer.Option("--chain-id", help="Chain the transaction is for.")]
+GasLimit = Annotated[int, typer.Option("--gas-limit", help="Most gas to spend, 6000 to 4000000.")]
+Version = Annotated[int, typer.Option("--version", help="Version of the state to read; 0: the newest.", min=0)]
+
+GATEWAY = DEFAULT_TARGET
+GAS = GAS_LIMIT // GAS_UNIT
+CHAIN = CHAIN_ID
+
+
+class InputError(Exception):
+    """What the user gave cannot be used; the message is one line."""
+
+
+def arguments(text: str) -> list[object]:
+    """Reads the arguments of a call: the text of a JSON array.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"arguments {text!r} are not JSON: {error}") from None
+    if not isinstance(values, list):
+        raise InputError(f"arguments {text!r} must be a JSON array, for example '[\"alice\", 5]'")
+    return values
+
+
+def read_text(path: Path) -> str:
+    """Reads a file.
+
+    Raises:
+        InputError: it cannot be read as UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
+
+
+def tx_hash(text: str) -> bytes:
+    """Reads a transaction hash: base58, or 64 hexadecimal digits.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        raw = bytes.fromhex(text) if len(text) == 2 * HASH_BYTES else base58.decode(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != HASH_BYTES:
+        raise InputError(f"{text!r} is not a transaction hash")
+    return raw

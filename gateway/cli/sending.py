@@ -1,0 +1,212 @@
+"""Commands that send: publish, call, query, and prepared transactions."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf import json_format
+
+from gateway.cli import options
+from gateway.cli.connection import connect
+from gateway.cli.options import ChainId, GasLimit, Gateway, InputError, Json, Key, Version
+from gateway.cli.output import gas_text, outcome_fields, print_fields, print_json
+from gateway.client import base58, canonical, key_files, transactions
+from gateway.client.calls import check, status_name
+from iost.chain.v1.transaction_pb2 import Action, Transaction
+from iost.gateway.v1.outcome_pb2 import TransactionOutcome
+
+tx_app = typer.Typer(
+    name="tx", help="Prepared transactions: files of JSON, made by `v8vm call --print`.", no_args_is_help=True
+)
+
+_MAX_SIGNED_GAS = transactions.PUBLISH_GAS_LIMIT // options.GAS_UNIT
+
+
+def publish(
+    source: Annotated[Path, typer.Argument(help="JavaScript file.")],
+    key: Key,
+    abi: Annotated[
+        Path | None, typer.Option(help="ABI file; left out: SOURCE.abi if it exists, else derived from the source.")
+    ] = None,
+    update: Annotated[str, typer.Option(help="Id of a published contract to replace.")] = "",
+    data: Annotated[str, typer.Option(help="Text for `can_update` of the contract to replace.")] = "",
+    gas_limit: GasLimit = _MAX_SIGNED_GAS,
+    chain_id: ChainId = options.CHAIN,
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Publishes a contract, or replaces a published one; prints its id."""
+    account = key_files.load(key)
+    text = options.read_text(source)
+    beside = source.with_name(source.name + ".abi")
+    abi_file = abi or (beside if beside.exists() else None)
+    abi_text = options.read_text(abi_file) if abi_file else ""
+    with connect(gateway) as client:
+        document = _abi(abi_text or client.compile(text).abi_json)
+        signed = transactions.signed(
+            account,
+            transactions.publish_action(text, document, update, data),
+            gas_limit=gas_limit * options.GAS_UNIT,
+            chain_id=chain_id,
+        )
+        outcome = client.execute([signed]).outcomes[0]
+    contract = update or canonical.contract_id(signed)
+    _show(outcome, as_json, contract=contract)
+
+
+def _abi(text: str) -> dict[str, object]:
+    try:
+        document = json.loads(text)
+        if isinstance(document, dict) and {"lang", "version", "abi"} <= document.keys():
+            return document
+    except ValueError:
+        pass
+    raise InputError("the ABI is not a JSON object with lang, version and abi")
+
+
+def call(
+    calls: Annotated[
+        list[str], typer.Argument(help="CONTRACT METHOD ARGS, any number of times; ARGS is a JSON array.")
+    ],
+    key: Key,
+    signer: Annotated[
+        list[Path] | None, typer.Option(help="Key file of a further account that agrees; may be repeated.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="TOKEN:AMOUNT that may be moved at most; may be repeated. Default *:unlimited."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Execute, but keep nothing.")] = False,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the signed transaction instead of sending it.")
+    ] = False,
+    gas_limit: GasLimit = options.GAS,
+    chain_id: ChainId = options.CHAIN,
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Sends a transaction of one or more calls; they take effect together or not at all."""
+    account = key_files.load(key)
+    signers = [key_files.load(path) for path in signer or ()]
+    transaction = transactions.build(
+        account.name,
+        _actions(calls),
+        gas_limit=gas_limit * options.GAS_UNIT,
+        chain_id=chain_id,
+        signers=[f"{further.name}@active" for further in signers],
+        amount_limits=_limits(limit),
+    )
+    transactions.sign(transaction, account, *signers)
+    if print_only:
+        typer.echo(json_format.MessageToJson(transaction, preserving_proto_field_name=True))
+        return
+    _send(transaction, gateway, dry_run=dry_run, as_json=as_json)
+
+
+def _actions(texts: Sequence[str]) -> list[Action]:
+    if len(texts) % 3 == 2:
+        texts = [*texts, "[]"]
+    if len(texts) % 3:
+        raise InputError("calls are CONTRACT METHOD ARGS, any number of times; the last ARGS may be left out")
+    triples = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
+    return [transactions.action(contract, method, *options.arguments(args)) for contract, method, args in triples]
+
+
+def _limits(texts: Sequence[str] | None) -> dict[str, str] | None:
+    if not texts:
+        return None
+    pairs = [text.partition(":") for text in texts]
+    if not all(token and value for token, _, value in pairs):
+        raise InputError("a limit is TOKEN:AMOUNT, for example iost:10 or *:unlimited")
+    return {token: value for token, _, value in pairs}
+
+
+def query(
+    contract: Annotated[str, typer.Argument(help="Contract id or system name.")],
+    method: Annotated[str, typer.Argument(help="Method of its ABI.")],
+    args: Annotated[str, typer.Argument(help="Arguments, a JSON array.")] = "[]",
+    publisher: Annotated[str, typer.Option(help="Account shown to the contract as publisher; has no authority.")] = "",
+    version: Version = 0,
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Calls a method without a transaction: nothing is kept, nothing is paid, no key is needed."""
+    with connect(gateway) as client:
+        outcome = client.call(contract, method, *options.arguments(args), publisher=publisher, version=version)
+    if as_json:
+        print_json(outcome)
+        return
+    print_fields(
+        [
+            ("status", status_name(outcome.status.code).removeprefix("STATUS_CODE_")),
+            ("returns", outcome.returns),
+            ("gas", gas_text(outcome.gas_usage)),
+            *(("console", line) for line in outcome.console_lines),
+        ]
+    )
+
+
+@tx_app.command("send")
+def send(
+    file: Annotated[Path, typer.Argument(help="Transaction as JSON.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Execute, but keep nothing.")] = False,
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Sends a signed transaction."""
+    _send(_read(file), gateway, dry_run=dry_run, as_json=as_json)
+
+
+@tx_app.command("validate")
+def validate(
+    file: Annotated[Path, typer.Argument(help="Transaction as JSON.")],
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Asks whether a signed transaction would be accepted now; nothing is kept."""
+    with connect(gateway) as client:
+        outcome = client.validate([_read(file)]).outcomes[0]
+    _show(outcome, as_json)
+
+
+@tx_app.command("show")
+def show(file: Annotated[Path, typer.Argument(help="Transaction as JSON.")], as_json: Json = False) -> None:
+    """Shows hash, size and content of a transaction; needs no gateway."""
+    transaction = _read(file)
+    fields: list[tuple[str, object]] = [
+        ("hash", base58.encode(canonical.transaction_hash(transaction))),
+        ("bytes", len(canonical.full_form(transaction))),
+        ("publisher", transaction.publisher),
+        ("signers", " ".join(transaction.signers)),
+        ("gas limit", gas_text(transaction.gas_limit)),
+        *(("action", f"{item.contract} {item.action_name} {item.data}") for item in transaction.actions),
+    ]
+    if as_json:
+        print_json({"hash": fields[0][1], "bytes": fields[1][1], "transaction": transaction})
+    else:
+        print_fields(fields)
+
+
+def _read(file: Path) -> Transaction:
+    try:
+        return json_format.Parse(options.read_text(file), Transaction())
+    except json_format.ParseError as error:
+        raise InputError(f"{file} is not a transaction: {str(error).splitlines()[0]}") from None
+
+
+def _send(transaction: Transaction, gateway: str, *, dry_run: bool, as_json: bool) -> None:
+    with connect(gateway) as client:
+        outcome = client.execute([transaction], dry_run=dry_run).outcomes[0]
+    _show(outcome, as_json)
+
+
+def _show(outcome: TransactionOutcome, as_json: bool, *, contract: str = "") -> None:
+    """Prints an outcome; a transaction that did not succeed also ends the command with its reason."""
+    if as_json:
+        print_json({"contract": contract, "outcome": outcome} if contract else outcome)
+        check(outcome)
+        return
+    check(outcome)
+    print_fields([*([("contract", contract)] if contract else []), *outcome_fields(outcome)])
