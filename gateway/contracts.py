@@ -49,14 +49,14 @@ def _keys(contract_id: str) -> Sequence[bytes]:
 
 
 def to_contract(contract_id: str, record: Entry, owner: Entry) -> Contract:
-    """Builds the contract from its record (JSON as published: ID, info, code) and its owner's cell.
+    """Builds the contract from its record (JSON: id, info, code; native contracts without code) and its owner's cell.
 
     Raises:
         ContractNotFoundError: there is no record.
     """
     if not record.HasField("value"):
         raise ContractNotFoundError(f"contract {contract_id[:80]} does not exist", metadata={"id": contract_id[:80]})
-    content = json.loads(record.value)
+    content = json.loads(to_value(record.key, record.value).text)
     info, source = content["info"], content.get("code", "")
     methods = [
         AbiMethod(
@@ -74,6 +74,6 @@ def to_contract(contract_id: str, record: Entry, owner: Entry) -> Contract:
         version=info["version"],
         methods=methods,
         source=source,
-        code_hash=hashlib.sha256(source.encode()).digest(),
+        code_hash=hashlib.sha256(source.encode()).digest() if source else b"",
         owner=to_value(owner.key, owner.value).text if owner.HasField("value") else "",
     )

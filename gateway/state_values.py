@@ -1,7 +1,7 @@
 """Stored values as people read them (grammar: docs/state-keys.md).
 
 A value is UTF-8 text: a letter for its type, the data, `@`, and who pays the RAM. The last `@` separates, since data
-may hold more of them. Listings and contract records have no payer.
+may hold more of them. Listings are text (`s`) and contract records JSON (`j`).
 """
 
 from gateway.state_names import Kind, logical_name, split
@@ -16,23 +16,24 @@ _TYPES: dict[str, "pb.ValueType.ValueType"] = {
     "f": pb.VALUE_TYPE_DECIMAL,
 }
 
+_SPECIAL: "dict[Kind | None, pb.ValueType.ValueType]" = {
+    Kind.LISTING: pb.VALUE_TYPE_FIELD_LIST,
+    Kind.CONTRACT: pb.VALUE_TYPE_CONTRACT,
+}
+"""Cells whose key says more about them than their letter."""
+
 _BOOLEANS = {"t": "true", "f": "false"}
 
 
 def to_value(key: bytes, raw: bytes) -> pb.StateValue:
     """Decodes the value of a stored key. Never fails: what has no known form is shown as text of unspecified type."""
     text = raw.decode(errors="backslashreplace")
-    kind = _kind(key)
-    if kind is Kind.LISTING:
-        return pb.StateValue(type=pb.VALUE_TYPE_FIELD_LIST, text=text)
-    if kind is Kind.CONTRACT:
-        return pb.StateValue(type=pb.VALUE_TYPE_CONTRACT, text=text)
     letter, (data, separator, payer) = text[:1], text[1:].rpartition("@")
     if letter not in _TYPES or not separator:
         return pb.StateValue(text=text)
     if letter == "b":
         data = _BOOLEANS.get(data, data)
-    return pb.StateValue(type=_TYPES[letter], text=data, payer=payer)
+    return pb.StateValue(type=_SPECIAL.get(_kind(key), _TYPES[letter]), text=data, payer=payer)
 
 
 def to_entry(entry: Entry) -> pb.StateEntry:

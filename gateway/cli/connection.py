@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from google.rpc.error_details_pb2 import ErrorInfo
+
 from chassis.errors import RemoteError
 from gateway.cli.options import InputError
 from gateway.client import Client
@@ -19,7 +21,7 @@ def connect(gateway: str) -> Iterator[Client]:
         try:
             yield client
         except RemoteError as error:
-            # Without a status of our own the answer was made by this side's transport.
-            if error.reason == "PEER_UNAVAILABLE" and error.to_status() is None:
+            # Without ErrorInfo the answer was made by this side's transport.
+            if error.reason == "PEER_UNAVAILABLE" and error.detail(ErrorInfo) is None:
                 raise InputError(f"no gateway answers at {gateway}; is it running? See --gateway") from None
             raise

@@ -13,7 +13,7 @@ from iost.gateway.v1 import inspection_service_pb2 as pb
 from tests.support.waiting import until
 
 RECORD = {
-    "ID": "ContractX",
+    "id": "ContractX",
     "info": {
         "lang": "javascript",
         "version": "1.0.0",
@@ -29,10 +29,10 @@ def cells(world) -> None:
         {
             b"b9:ContractXcount": b"s7@alice",
             b"b9:ContractXcolor": b"sblue@alice",
-            b"l9:ContractXusers": b"@bob@carol",
+            b"l9:ContractXusers": b"s@bob@carol@",
             b"m9:ContractX5:usersbob": b"i12@bob",
             b"m9:ContractX5:userscarol": b"sx@bob",
-            b"cContractX": json.dumps(RECORD).encode(),
+            b"cContractX": f"j{json.dumps(RECORD)}@alice".encode(),
             b"m11:system.iost14:contract_ownerContractX": b"salice@alice",
             b"m10:token.iost6:TIiostdecimal": b"i8@",
             b"m10:token.iost7:TBaliceiost": b"i1250000001@",
