@@ -1,0 +1,182 @@
+// Storage operations on the current frame: key rules, gas, RAM by payer, map listings. Contracts and native methods alike.
+//
+//   RAM of a cell = len(contract) + 1 + len(key) + [2 x len(field)] + stored length of the value
+//
+// A write is paid by the payer named, else by the payer of the old value, else by the contract. The same payer pays the
+// difference; a new payer pays in full and the old one gets his bytes back. Deleting gives the bytes back.
+(function (V8VM) {
+  'use strict';
+
+  const { Error, MathFloor, StringPrototypeSplit, ArrayPrototypeJoin, ArrayPrototypeIndexOf, ArrayPrototypeSplice, ArrayPrototypeShift } = V8VM.primordials;
+  const { meter, costs, keys, values, journal } = V8VM;
+
+  const LISTING_MAX_SEPARATORS = 256; // a field is appended unless the list holds more: at most 257 are listed
+
+  // A failure of a native contract: ends the transaction with its message. Contracts see it as an Error.
+  class Failure {
+    constructor(message) {
+      this.message = message;
+    }
+  }
+
+  // What to throw for a failure that the running code may see.
+  const failure = (message) => (V8VM.frames.current().native ? new Failure(message) : new Error(message));
+
+  function requireName(name) {
+    if (name.length === 0 || name.length > keys.MAX_KEY_CHARS) {
+      const actual = V8VM.text.utf8Length(name);
+      if (actual === 0 || actual > keys.MAX_KEY_CHARS) return refuse(`key or field length invalid. expected [1, ${keys.MAX_KEY_CHARS}], actual ${actual}`);
+    }
+    const at = keys.invalidAt(name);
+    if (at >= 0) refuse(`key or field has invalid char, ${V8VM.primordials.StringPrototypeCodePointAt(name, at)}`);
+  }
+
+  function refuse(message) {
+    meter.charge(costs.refusal);
+    throw failure(message);
+  }
+
+  // -- RAM -----------------------------------------------------------------------------------------------------------
+
+  function addRam(payer, bytes) {
+    const { ram } = V8VM.frames.current();
+    ram.set(payer, (ram.get(payer) ?? 0) + bytes);
+  }
+
+  function accountWrite(contract, nameSize, old, value) {
+    const size = nameSize + value.size;
+    if (old === null) addRam(value.payer, size);
+    else if (old.payer === value.payer || old.payer === '') addRam(value.payer, value.size - old.size);
+    else {
+      addRam(old.payer, -(nameSize + old.size));
+      addRam(value.payer, size);
+    }
+  }
+
+  const accountDelete = (contract, nameSize, old) => addRam(old.payer === '' ? contract : old.payer, -(nameSize + old.size));
+
+  // -- cells ---------------------------------------------------------------------------------------------------------
+
+  function payerOf(contract, old, payer) {
+    if (payer !== null && payer !== '') return payer;
+    return old === null || old.payer === '' ? contract : old.payer;
+  }
+
+  function writeCell(contract, storedKey, nameSize, value, payer) {
+    const entry = journal.entryOf(storedKey);
+    const old = entry.value;
+    value.payer = payerOf(contract, old, payer);
+    meter.charge(value.size < 3010 ? costs.put : MathFloor(value.size / 10));
+    accountWrite(contract, nameSize, old, value);
+    journal.write(entry, value);
+    return old === null;
+  }
+
+  function deleteCell(contract, storedKey, nameSize) {
+    meter.charge(costs.del);
+    const entry = journal.entryOf(storedKey);
+    const old = entry.value;
+    if (old === null) return false;
+    accountDelete(contract, nameSize, old);
+    journal.write(entry, null);
+    return true;
+  }
+
+  const plainSize = (contract, key) => contract.length + 1 + key.length;
+  const fieldSize = (contract, key, field) => contract.length + 1 + key.length + 2 * field.length;
+
+  // REQUIRES: `value` is new, not yet stored: its payer is decided here.
+  function put(contract, key, value, payer) {
+    requireName(key);
+    writeCell(contract, keys.plain(contract, key), plainSize(contract, key), value, payer);
+  }
+
+  function get(contract, key) {
+    meter.charge(costs.get);
+    return readPlain(contract, key);
+  }
+
+  function del(contract, key) {
+    requireName(key);
+    deleteCell(contract, keys.plain(contract, key), plainSize(contract, key));
+  }
+
+  function mapPut(contract, key, field, value, payer) {
+    requireName(key);
+    requireName(field);
+    const fresh = writeCell(contract, keys.field(contract, key, field), fieldSize(contract, key, field), value, payer);
+    if (fresh) listField(contract, key, field);
+  }
+
+  function mapGet(contract, key, field) {
+    meter.charge(costs.get);
+    return readField(contract, key, field);
+  }
+
+  function mapDel(contract, key, field) {
+    requireName(key);
+    requireName(field);
+    if (deleteCell(contract, keys.field(contract, key, field), fieldSize(contract, key, field))) unlistField(contract, key, field);
+  }
+
+  function mapKeys(contract, key) {
+    meter.charge(costs.get);
+    return listedFields(contract, key);
+  }
+
+  function mapLen(contract, key) {
+    meter.charge(costs.get);
+    if (!keys.possibleContract(contract) || !keys.possible(key)) return 0;
+    return listedCount(journal.read(keys.listing(contract, key)));
+  }
+
+  // -- without gas: for the kernel's own rules -----------------------------------------------------------------------
+
+  function readPlain(contract, key) {
+    if (!keys.possibleContract(contract) || !keys.possible(key)) return null;
+    return journal.read(keys.plain(contract, key));
+  }
+
+  function readField(contract, key, field) {
+    if (!keys.possibleContract(contract) || !keys.possible(key) || !keys.possible(field)) return null;
+    return journal.read(keys.field(contract, key, field));
+  }
+
+  function listedFields(contract, key) {
+    if (!keys.possibleContract(contract) || !keys.possible(key)) return [];
+    const listing = journal.read(keys.listing(contract, key));
+    if (listing === null) return [];
+    const fields = StringPrototypeSplit(listing.data, '@');
+    ArrayPrototypeShift(fields);
+    return fields;
+  }
+
+  // -- listings: "@f1@f2..." under a key of their own, paid by nobody ------------------------------------------------
+
+  function listedCount(listing) {
+    if (listing === null) return 0;
+    if (listing.parsed === undefined) listing.parsed = StringPrototypeSplit(listing.data, '@').length - 1;
+    return listing.parsed;
+  }
+
+  function listField(contract, key, field) {
+    const entry = journal.entryOf(keys.listing(contract, key));
+    const count = listedCount(entry.value);
+    if (count > LISTING_MAX_SEPARATORS) return;
+    const listing = values.text(`${entry.value === null ? '' : entry.value.data}@${field}`);
+    listing.parsed = count + 1;
+    journal.write(entry, listing);
+  }
+
+  function unlistField(contract, key, field) {
+    const fields = listedFields(contract, key);
+    const at = ArrayPrototypeIndexOf(fields, field);
+    if (at < 0) return;
+    ArrayPrototypeSplice(fields, at, 1);
+    const entry = journal.entryOf(keys.listing(contract, key));
+    journal.write(entry, fields.length === 0 ? null : values.text(`@${ArrayPrototypeJoin(fields, '@')}`));
+  }
+
+  V8VM.Failure = Failure;
+  V8VM.state = { failure, addRam, plainSize, fieldSize, put, get, del, mapPut, mapGet, mapDel, mapKeys, mapLen, readPlain, readField };
+})(globalThis.V8VM);

@@ -1,0 +1,118 @@
+// Authority: who may act for whom. Accounts are records of auth.iost; signatures were verified before the kernel runs.
+//
+// An account permission is a weighted list of keys and of other accounts' permissions, with a threshold. Falling short,
+// a permission hands over to `active`, and `active` to `owner`.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayIsArray, JSONParse, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
+  const { meter, costs, state } = V8VM;
+
+  const ACCOUNT_CONTRACT = 'auth.iost';
+  const ACCOUNT_MAP = 'auth';
+  const MISSING_ACCOUNT_GAS = 1;
+  const MAX_DEPTH = 64; // accounts naming accounts; the reference has no limit but its gas
+
+  const isContract = (id) => StringPrototypeStartsWith(id, 'Contract') || StringPrototypeIncludes(id, '.');
+
+  // The account's record, or null. `cell` is its stored value: reading it costs its size.
+  function readAccount(id) {
+    const cell = state.readField(ACCOUNT_CONTRACT, ACCOUNT_MAP, id);
+    if (cell === null) return null;
+    if (cell.parsed === undefined) cell.parsed = parseAccount(cell.data);
+    return cell;
+  }
+
+  function parseAccount(text) {
+    try {
+      const account = JSONParse(text);
+      return { permissions: account.permissions ?? {}, groups: account.groups ?? {} };
+    } catch {
+      return { permissions: {}, groups: {} };
+    }
+  }
+
+  // Whether coins can be sent to or from that name.
+  const accountExists = (id) => StringPrototypeStartsWith(id, 'Contract') || StringPrototypeEndsWith(id, '.iost') || readAccount(id) !== null;
+
+  function itemsOf(account, permission) {
+    const own = ArrayIsArray(permission.items) ? permission.items : [];
+    if (!ArrayIsArray(permission.groups) || permission.groups.length === 0) return own;
+    const items = [...own];
+    for (const name of permission.groups) {
+      const group = account.groups[name];
+      if (group !== undefined && ArrayIsArray(group.items)) items.push(...group.items);
+    }
+    return items;
+  }
+
+  // One question "may act as id@permission?". `signed` holds the granted "id@permission"; `signing` the keys that signed,
+  // or null when keys do not count (inside execution).
+  class Question {
+    constructor(signed, signing) {
+      this.signed = signed;
+      this.signing = signing;
+      this.seen = new Set();
+    }
+
+    answer(id, permission, depth) {
+      const name = `${id}@${permission}`;
+      if (this.seen.has(name) || depth > MAX_DEPTH) {
+        meter.charge(costs.refusal);
+        return false;
+      }
+      this.seen.add(name);
+      if (this.signed.has(name)) {
+        meter.charge(costs.auth);
+        return true;
+      }
+      return this.weigh(id, permission, depth);
+    }
+
+    weigh(id, permission, depth) {
+      const cell = readAccount(id);
+      if (cell === null) {
+        meter.charge(MISSING_ACCOUNT_GAS);
+        return false;
+      }
+      const rule = cell.parsed.permissions[permission];
+      // The reference drops the cost of this read when the permission is not defined.
+      if (rule === undefined && permission !== 'active' && permission !== 'owner') return this.answer(id, 'active', depth + 1);
+      meter.charge(cell.size);
+      if (rule !== undefined && this.reaches(cell.parsed, rule, depth)) return true;
+      if (permission === 'owner') return false;
+      return this.answer(id, permission === 'active' ? 'owner' : 'active', depth + 1);
+    }
+
+    reaches(account, rule, depth) {
+      let weight = 0;
+      for (const item of itemsOf(account, rule)) {
+        const granted = item.is_key_pair ? this.signing !== null && this.signing.has(item.id) : this.answer(item.id, item.permission, depth + 1);
+        if (granted) weight += item.weight;
+        if (weight >= rule.threshold) return true;
+      }
+      return weight >= rule.threshold;
+    }
+  }
+
+  function authorises(chain, id) {
+    for (let link = chain; link !== null; link = link.next) if (link.contract === id) return true;
+    return false;
+  }
+
+  // requireAuth of the current frame; charges gas.
+  function requireAuth(id, permission) {
+    const { block, signed } = V8VM.context.current();
+    if (block.number === 0) return true;
+    if (isContract(id)) {
+      meter.charge(costs.auth);
+      return authorises(V8VM.frames.current().authority, id);
+    }
+    return new Question(signed, null).answer(id, permission, 0);
+  }
+
+  // Whether keys that signed satisfy a permission; used before execution.
+  const satisfiedByKeys = (id, permission, signing) => new Question(new Set(), signing).answer(id, permission, 0);
+
+  V8VM.authority = { isContract, accountExists, requireAuth, satisfiedByKeys };
+})(globalThis.V8VM);

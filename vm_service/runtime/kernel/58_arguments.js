@@ -1,0 +1,77 @@
+// Action data to arguments by the ABI, with the reference's messages. Arguments come out as string, boolean, bigint (`number`)
+// or JsonText (`json`).
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayIsArray, BigInt, JSONParse, Number, RegExpPrototypeTest, StringPrototypeEndsWith, StringPrototypeSlice } = V8VM.primordials;
+  const { encode, parseExact, RawNumber, JsonText } = V8VM.text;
+  const { fitsInt64 } = V8VM.decimal;
+  const { Failure } = V8VM;
+
+  const INTEGER = /^-?[0-9]+$/;
+
+  const needsExactNumbers = (types) => {
+    for (const type of types) if (type === 'number' || type === 'json') return true;
+    return false;
+  };
+
+  function parseList(types, data) {
+    const text = StringPrototypeEndsWith(data, ',]') ? `${StringPrototypeSlice(data, 0, data.length - 2)}]` : data;
+    let list;
+    try {
+      list = needsExactNumbers(types) ? parseExact(text) : JSONParse(text);
+    } catch {
+      throw new Failure(`error in data: ${data}`);
+    }
+    if (!ArrayIsArray(list)) throw new Failure(`error args should be array, ${data}`);
+    return list;
+  }
+
+  // How the reference prints a value that has the wrong type.
+  function shown(value) {
+    if (value === null) return '&{<nil>}';
+    if (value instanceof RawNumber) return `&{${value.source}}`;
+    if (typeof value === 'object') return `&${encode(value)}`;
+    return `&{${value}}`;
+  }
+
+  function integer(value) {
+    if (!(value instanceof RawNumber)) throw new Failure(`error parse number arg ${shown(value)}, invalid value type`);
+    const problem = !RegExpPrototypeTest(INTEGER, value.source) ? 'invalid syntax' : !fitsInt64(BigInt(value.source)) ? 'value out of range' : null;
+    if (problem !== null) throw new Failure(`error parse number arg ${shown(value)}, strconv.ParseInt: parsing "${value.source}": ${problem}`);
+    return BigInt(value.source);
+  }
+
+  function typed(kind, value) {
+    if (typeof value !== kind) throw new Failure(`error parse ${kind === 'boolean' ? 'bool' : kind} arg ${shown(value)}, type assertion to ${kind === 'boolean' ? 'bool' : kind} failed`);
+    return value;
+  }
+
+  const CONVERT = {
+    __proto__: null,
+    string: (value) => typed('string', value),
+    bool: (value) => typed('boolean', value),
+    number: integer,
+    json: (value) => new JsonText(encode(value)),
+  };
+
+  // Arguments of `method` from the text of an action. Throws Failure.
+  function unmarshal(method, data) {
+    const { name, args: types } = method;
+    const list = parseList(types, data);
+    if (list.length !== types.length) throw new Failure(`args length unmatched to abi ${name}. need ${types.length}, got ${list.length}`);
+    for (let i = 0; i < list.length; i++) list[i] = CONVERT[types[i]](list[i]);
+    return list;
+  }
+
+  // The same arguments as JavaScript values, for a contract.
+  function toScript(args) {
+    for (let i = 0; i < args.length; i++) {
+      if (typeof args[i] === 'bigint') args[i] = Number(args[i]);
+      else if (args[i] instanceof JsonText) args[i] = JSONParse(args[i].text);
+    }
+    return args;
+  }
+
+  V8VM.arguments = { unmarshal, toScript };
+})(globalThis.V8VM);

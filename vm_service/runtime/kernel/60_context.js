@@ -1,0 +1,86 @@
+// What the running transaction can see of its surroundings: block, transaction, and the JSON texts made of them.
+(function (V8VM) {
+  'use strict';
+
+  const { meter, costs } = V8VM;
+  const { encode, quote, RawNumber } = V8VM.text;
+
+  const raw = (digits) => new RawNumber(`${digits}`);
+
+  let block = null; // {number, timeNs: bigint, parent_hash, witness, text}
+  let transaction = null;
+
+  // `header`: {number, parent_hash (base58), witness, time (text, ns)}; fields that are null are unknown (a bare host).
+  function openBlock(header) {
+    block = { number: header.number, timeNs: header.time === null ? 0n : BigInt(header.time), header, text: null };
+  }
+
+  function blockText() {
+    const { number, parent_hash, time, witness } = block.header;
+    block.text ??= encode({ number, parent_hash, time: time === null ? null : raw(time), witness });
+    return block.text;
+  }
+
+  // `tx`: the transaction in kernel form; `signed`: what its signers and its publisher grant, as "id@permission".
+  function openTransaction(tx, signed) {
+    transaction = {
+      tx,
+      publisher: tx.publisher,
+      signed,
+      block,
+      budget: 0, // gas left for the running action, shown as gas_limit
+      receipts: [],
+      events: [],
+      console: [],
+      consoleUnits: 0,
+      ram: new Map(), // payer -> bytes
+      gasJs: null,
+      amountsMoved: new Map(), // token -> amount, over the whole transaction
+    };
+    return transaction;
+  }
+
+  const authList = (tx) => {
+    const list = {};
+    for (const key of tx.tx_keys) list[key] = 1;
+    for (const key of tx.publisher_keys) list[key] = 2;
+    return list;
+  };
+
+  function txText() {
+    const { tx, budget } = transaction;
+    if (tx.hash === null) return bareTxText(budget);
+    transaction.head ??= encode(tx.actions.map((a) => ({ contract: a.contract, actionName: a.action, data: a.data })));
+    transaction.tail ??= `"gas_ratio":${tx.gas_ratio},"hash":${quote(tx.hash)},"publisher":${quote(tx.publisher)},"time":${tx.time}}`;
+    transaction.limits ??= `"amount_limit":${encode(tx.amount_limit.map(({ token, val }) => ({ token, val })))},"auth_list":${encode(authList(tx))}`;
+    return `{"actions":${transaction.head},${transaction.limits},"expiration":${tx.expiration},"gas_limit":${budget},${transaction.tail}`;
+  }
+
+  const bareTxText = (budget) =>
+    `{"actions":null,"amount_limit":null,"auth_list":null,"expiration":null,"gas_limit":${budget},"gas_ratio":100,"hash":null,"publisher":null,"time":null}`;
+
+  function contextText() {
+    const frame = V8VM.frames.current();
+    const caller = frame.caller === null ? null : { name: frame.caller, is_account: frame.calledByAccount };
+    return encode({ abi_name: frame.api, caller, contract_name: frame.contract, publisher: transaction.publisher });
+  }
+
+  const priced = (text) => () => {
+    meter.charge(costs.context);
+    return text();
+  };
+
+  V8VM.context = {
+    openBlock,
+    openTransaction,
+    current: () => transaction,
+    block: () => block,
+    blockTime() {
+      meter.charge(costs.context);
+      return block.timeNs;
+    },
+    blockInfo: priced(blockText),
+    txInfo: priced(txText),
+    contextInfo: priced(contextText),
+  };
+})(globalThis.V8VM);

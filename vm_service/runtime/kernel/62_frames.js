@@ -1,0 +1,184 @@
+// Frames: one running method of one contract. A call opens a frame, runs the method and settles what the frame owes.
+//
+// The gas of a frame runs on the caller's counter, except inside a JavaScript sandbox, which has a counter of its own that is
+// charged to its caller when it returns.
+(function (V8VM) {
+  'use strict';
+
+  const { Error, Number } = V8VM.primordials;
+  const { meter, costs, contracts, Failure } = V8VM;
+
+  const MAX_HEIGHT = 5; // the action's frame and four nested ones
+
+  // Lists of frames above are linked from the inside out: {contract, next} and {contract, api, next}.
+  class Frame {
+    constructor(contract, api, native) {
+      this.contract = contract;
+      this.api = api;
+      this.native = native;
+      this.parent = null;
+      this.caller = null;
+      this.calledByAccount = false;
+      this.height = 1;
+      this.authority = null; // contracts that called with authority
+      this.nested = null; // (contract, api) of the nested frames, this one included
+      this.sandboxed = !native; // some frame from here up is JavaScript
+      this.ram = new Map(); // payer -> bytes written by this frame
+    }
+  }
+
+  let current = null;
+
+  const fail = (message) => {
+    throw new Failure(message);
+  };
+
+  // -- preparing a call ----------------------------------------------------------------------------------------------
+
+  const SYSTEM = 'system.iost';
+  const INIT = { name: 'init', args: [], amountLimit: [] };
+
+  function methodOf(record, api, caller) {
+    if (api === 'init' && caller !== SYSTEM && caller !== '') fail("prepare contract: cannot call 'init' manually");
+    if (api === 'init' && !record.native) return INIT;
+    return record.methods.get(api) ?? fail(`prepare contract: abi ${api} not found`);
+  }
+
+  function prepare(name, api, data, caller) {
+    try {
+      const id = contracts.resolve(name);
+      const record = contracts.find(id) ?? fail(`prepare contract: contract ${id} not found`);
+      const method = methodOf(record, api, caller);
+      return { record, method, args: unmarshal(method, data) };
+    } catch (error) {
+      if (error instanceof Failure) meter.charge(costs.prepare);
+      throw error;
+    }
+  }
+
+  function unmarshal(method, data) {
+    try {
+      return V8VM.arguments.unmarshal(method, data);
+    } catch (error) {
+      if (error instanceof Failure) error.message = `prepare contract: ${error.message}`;
+      throw error;
+    }
+  }
+
+  // -- running -------------------------------------------------------------------------------------------------------
+
+  function runScript(frame, record, args) {
+    meter.charge(costs.javascript);
+    const outermost = current === frame && !(frame.parent !== null && frame.parent.sandboxed);
+    const outcome = V8VM.v1.invoke(V8VM.images.require(record), frame.api, V8VM.arguments.toScript(args), meter.limit - meter.used);
+    if (outermost) V8VM.context.current().gasJs = outcome.gas;
+    if (!outcome.ok && outcome.dead === 'gas') throw meter.die('gas');
+    meter.charge(outcome.gas);
+    return outcome.ok ? [outcome.result] : fail(outcome.error);
+  }
+
+  // Every other payer that this frame made pay must have agreed. Free, as in the reference.
+  function requirePayers(frame) {
+    for (const [payer, bytes] of frame.ram) {
+      if (bytes <= 0 || payer === frame.contract) continue;
+      const saved = meter.used;
+      if (!V8VM.authority.requireAuth(payer, 'active')) fail(`pay ram failed. no permission. need ${payer}@active`);
+      meter.used = saved;
+    }
+  }
+
+  function mergeRam(frame) {
+    const { ram } = V8VM.context.current();
+    for (const [payer, bytes] of frame.ram) ram.set(payer, (ram.get(payer) ?? 0) + bytes);
+  }
+
+  function run(frame, prepared) {
+    const { record, method, args } = prepared;
+    current = frame;
+    const results = record.native ? method.run(args, frame) : runScript(frame, record, args);
+    requirePayers(frame);
+    mergeRam(frame);
+    return results;
+  }
+
+  // Runs the method of an action; returns its results. Throws Failure or the stop.
+  function runAction(name, api, data, beforeRun) {
+    const prepared = prepare(name, api, data, null);
+    const frame = new Frame(prepared.record.id, api, prepared.record.native);
+    frame.caller = V8VM.context.current().publisher;
+    frame.calledByAccount = true;
+    try {
+      current = frame;
+      if (beforeRun !== null) beforeRun(prepared.method);
+      return run(frame, prepared);
+    } finally {
+      current = null;
+    }
+  }
+
+  // Calls another contract from the current frame; returns its results. Throws Failure or the stop.
+  function callContract(name, api, data, withAuth) {
+    const caller = current;
+    meter.charge(costs.call * caller.height);
+    checkNesting(caller, name, api);
+    const prepared = prepare(name, api, data, caller.contract);
+    const frame = new Frame(prepared.record.id, api, prepared.record.native);
+    frame.parent = caller;
+    frame.caller = caller.contract;
+    frame.height = caller.height + 1;
+    frame.authority = withAuth ? { contract: caller.contract, next: caller.authority } : caller.authority;
+    frame.nested = { contract: name, api, next: caller.nested };
+    frame.sandboxed ||= caller.sandboxed;
+    try {
+      return run(frame, prepared);
+    } finally {
+      current = caller;
+    }
+  }
+
+  function checkNesting(caller, name, api) {
+    for (let link = caller.nested; link !== null; link = link.next) if (link.contract === name && link.api === api) fail('re-entering');
+    if (caller.height >= MAX_HEIGHT) fail(`stack height exceed. actual ${caller.height + 1}`);
+  }
+
+  // For JavaScript callers: results as plain values, failures as errors.
+  function callFromScript(name, api, data, withAuth) {
+    meter.check();
+    try {
+      const results = callContract(name, api, data, withAuth);
+      if (results === null) return null;
+      for (let i = 0; i < results.length; i++) if (typeof results[i] === 'bigint') results[i] = Number(results[i]);
+      return results;
+    } catch (error) {
+      throw error instanceof Failure ? new Error(error.message) : error;
+    }
+  }
+
+  // -- a bare host: one frame that nobody called ---------------------------------------------------------------------
+
+  function runBare(record, method, args) {
+    const frame = new Frame(record.id, method.name, true);
+    try {
+      return run(frame, { record, method, args });
+    } finally {
+      current = null;
+    }
+  }
+
+  function runBareScript(contract, api, key, args) {
+    current = new Frame(contract, api, false);
+    current.api = null; // a bare host knows no method name
+    try {
+      const outcome = V8VM.v1.invoke(key, api, args, meter.limit - meter.used);
+      if (!outcome.ok && outcome.dead === 'gas') throw meter.die('gas');
+      meter.charge(outcome.gas);
+      if (!outcome.ok) fail(outcome.error);
+      mergeRam(current);
+      return outcome.result;
+    } finally {
+      current = null;
+    }
+  }
+
+  V8VM.frames = { current: () => current, runAction, callContract, callFromScript, runBare, runBareScript };
+})(globalThis.V8VM);

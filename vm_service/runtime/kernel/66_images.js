@@ -1,0 +1,49 @@
+// Code that can run. Whatever must be compiled first stops the transaction with a restart and is listed as a need; the host
+// compiles, installs and resumes, and the transaction runs again from its start.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayPrototypePush } = V8VM.primordials;
+  const { meter } = V8VM;
+
+  let needs = []; // {need_id, source, abi, validate}
+  let compiled = new Map(); // what was asked -> answer: {error} or {key, code_bytes, ...}
+  let asked = new Map(); // need_id -> what was asked
+  let keysByHash = new Map(); // code hash of a record -> key of the image that runs it
+
+  function open() {
+    needs = [];
+    compiled = new Map();
+    asked = new Map();
+  }
+
+  // The compile stage's answer for a source. `abi`: the ABI document of a contract to be checked, or null.
+  function compile(source, abi, validate) {
+    const question = `${validate ? '!' : '?'}${abi === null ? '' : V8VM.text.encode(abi)}\n${source}`;
+    const answer = compiled.get(question);
+    if (answer !== undefined) return answer;
+    const need_id = `${asked.size}`;
+    asked.set(need_id, question);
+    ArrayPrototypePush(needs, { need_id, source, abi, validate });
+    throw meter.die('restart');
+  }
+
+  function answer(results) {
+    for (const need_id in results) compiled.set(asked.get(need_id), results[need_id]);
+    needs = [];
+  }
+
+  // Key of the installed image of a contract.
+  function require(record) {
+    const hash = record.code_hash;
+    if (V8VM.v1.images.has(hash)) return hash;
+    const known = keysByHash.get(hash);
+    if (known !== undefined && V8VM.v1.images.has(known)) return known;
+    const { key, error } = compile(record.code, record.info, false);
+    if (error !== undefined) throw new V8VM.Failure(error);
+    if (key !== hash) keysByHash.set(hash, key); // the compiler is another version than the one that published it
+    return key;
+  }
+
+  V8VM.images = { open, compile, answer, require, needs: () => needs };
+})(globalThis.V8VM);

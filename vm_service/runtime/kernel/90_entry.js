@@ -1,0 +1,110 @@
+// The entry: JSON text in and out, and the order of a batch.
+//
+// Requests
+//   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: {number, parent_hash (base58), witness, time (text, ns)},
+//            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool}
+//     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
+//            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58)}
+//     call  82_call.js
+//   resume  {op, compiled: {need_id: {error} | {key, code_bytes, ...}}}
+//   settle  {op, version | null}: the batch was committed as that version, or dropped
+//
+// Answer of begin and resume
+//   {state: "needs", needs: [{need_id, source, abi, validate}]}: compile, install, resume; or
+//   {state: "done", results, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
+//     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
+//      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace)}
+//
+// In modes execute and dry each transaction sees the effects of those before it; in the others each runs alone.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayPrototypePush, JSONParse, JSONStringify, ObjectFreeze } = V8VM.primordials;
+  const { meter, journal, context, images, mailbox } = V8VM;
+
+  const RUN = { __proto__: null, call: V8VM.calls.query, bare: V8VM.calls.bare };
+  const KEEPS = { __proto__: null, execute: true, dry: true, bare: true };
+
+  let batch = null; // {items, run, keeps, trace, results}
+
+  function begin(request) {
+    meter.dead = null;
+    journal.open(request.changed, request.entries);
+    context.openBlock(request.block);
+    images.open();
+    V8VM.settings.changed();
+    const run = RUN[request.mode];
+    batch = {
+      items: run === undefined ? request.txs : request.calls,
+      run: run ?? V8VM.transaction.execute,
+      keeps: KEEPS[request.mode] === true,
+      trace: request.trace === true,
+      results: [],
+    };
+    return runBatch();
+  }
+
+  function resume(request) {
+    images.answer(request.compiled);
+    return runBatch();
+  }
+
+  function settle(request) {
+    journal.settle(request.version);
+    batch = null;
+    return {};
+  }
+
+  // Runs what is left of the batch, up to its end or to the first need.
+  function runBatch() {
+    const { items, results } = batch;
+    while (results.length < items.length) {
+      mailbox.progress(results.length + 1);
+      const result = runOne(items[results.length]);
+      if (result === null) return { state: 'needs', needs: images.needs() };
+      ArrayPrototypePush(results, result);
+    }
+    return { state: 'done', results, ...journal.effects() };
+  }
+
+  // One transaction or call; null when it must be run again after something was compiled.
+  function runOne(item) {
+    journal.begin(batch.trace);
+    let result;
+    try {
+      result = batch.run(item);
+    } catch (error) {
+      journal.rollback();
+      V8VM.settings.changed();
+      if (meter.dead !== 'restart') throw error;
+      meter.dead = null;
+      return null;
+    }
+    if (batch.keeps && result.refused === undefined) journal.commit();
+    else journal.rollback();
+    if (batch.trace) result.keys = journal.touchedKeys();
+    return result;
+  }
+
+  const OPS = { __proto__: null, begin, resume, settle };
+
+  function entry() {
+    const request = JSONParse(mailbox.read());
+    try {
+      return JSONStringify(OPS[request.op](request));
+    } catch (error) {
+      if (meter.dead === 'host') return '{"state":"failed"}'; // Python knows why: it reports its own failure
+      throw error;
+    }
+  }
+
+  // Called once after all files: connects the mailbox, locks the realm down, and hands out the two doors.
+  V8VM.boot = function boot(buffer, host) {
+    mailbox.connect(buffer, host);
+    const { v1 } = V8VM;
+    const install = (key, factory, meta) => v1.images.install(key, factory, JSONParse(meta));
+    v1.lockdown();
+    delete globalThis.V8VM;
+    return ObjectFreeze({ __proto__: null, entry, install });
+  };
+})(globalThis.V8VM);
