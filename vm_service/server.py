@@ -1,7 +1,7 @@
 """The gRPC face of the VM service: raw bytes in, raw bytes out.
 
-Requests and responses are not decoded here: the entrance checks the form, the worker does the rest, and the bytes of its
-answer go back as they are. So this module registers handlers without serialisers instead of generated servicers.
+Requests and responses are not decoded here: the entrance checks the form, the worker does the rest, and the bytes of
+its answer go back as they are. So this module registers handlers without serialisers instead of generated servicers.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -66,7 +66,7 @@ class MemoryState:
         self.reads += 1
         return [self.entry(key, view.version) for key in keys]
 
-    def commit(self, request: CommitRequest) -> Committed:
+    def commit(self, request: CommitRequest, *, validate_only: bool = False) -> Committed:
         """As StateStore; the parent is always the newest version."""
         if (answer := self._answers.get(request.commit_id)) is not None:
             return Committed(answer.version, answer.commitment, answer.parent_version, duplicate=True)
@@ -74,7 +74,7 @@ class MemoryState:
         if stale:
             raise ConflictError(stale)
         answer = Committed(self.version + 1, self._next_commitment(request.writes), self.version)
-        if request.validate_only:
+        if validate_only:
             return answer
         for key, value in request.writes.items():
             self._history.setdefault(key, []).append((answer.version, value))

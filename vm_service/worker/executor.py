@@ -17,12 +17,11 @@ INVARIANTS
 * No clock and no randomness: what a batch gives depends on its view, its block context and its transactions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from vm_service import host
+from vm_service import base58, host
 from vm_service.compiler import Compiler
-from vm_service.encoding import base58_encode
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
 from vm_service.sandbox.load_vm import Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
@@ -33,12 +32,19 @@ from vm_service.worker.state_reader import Entry, OpenedView, StateReader
 class Executor:
     """A sandbox and a compiler isolate that run one batch at a time."""
 
-    def __init__(self, state: StateReader, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        state: StateReader,
+        *,
+        limits: Limits | None = None,
+        announce: Callable[[int], None] | None = None,
+    ) -> None:
         """Brings both isolates up.
 
         Args:
             state: where state is read.
             limits: what a batch is granted on this machine.
+            announce: called before each transaction or call of a careful batch with its place, on V8's thread.
         """
         self.limits = limits or Limits()
         self._state = state
@@ -47,10 +53,12 @@ class Executor:
         self._batch: Batch | None = None
         self._view = View()
         self._predictor = AccessPredictor()
+        self._announce = announce
+        self._watch: TransactionWatch | None = None
         self._compiler = Compiler(flags=self.limits.flags)
         try:
             self._sandbox = Sandbox(
-                {**host.TABLE, "state.get": self._read_state},
+                {**host.TABLE, "state.get": self._read_state, "announce": self._tell},
                 heap_bytes=self.limits.heap_bytes,
                 flags=self.limits.flags,
             )
@@ -60,12 +68,15 @@ class Executor:
 
     # -- a batch -------------------------------------------------------------------------------------------------
 
-    def run(self, batch: Batch, *, wanted: Sequence[str] = ()) -> BatchResult:
+    def run(
+        self, batch: Batch, *, wanted: Sequence[str] = (), opened: Callable[[View], None] | None = None
+    ) -> BatchResult:
         """Runs a batch on a view of the store; keeps nothing by itself.
 
         Args:
             batch: what to run and where.
             wanted: keys known to be read, beside those that are guessed.
+            opened: called when the view is open, before the kernel runs.
 
         Raises:
             HostError: the store failed while the kernel waited for it.
@@ -73,16 +84,18 @@ class Executor:
             ServiceError: the store cannot be reached.
         """
         keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
-        opened = self._state.open_view(self._known, keys, batch.at)
-        self._batch, self._view = batch, opened.view
+        view = self._state.open_view(self._known, keys, batch.at)
+        self._batch, self._view = batch, view.view
         self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
-        block = batch.block(opened.view)
-        answer = self._ask(self._begin(batch, block, opened, keys))
+        if opened is not None:
+            opened(view.view)
+        block = batch.block(view.view)
+        answer = self._ask(self._begin(batch, block, view, keys))
         while answer.state == "needs":
             answer = self._ask(
                 {"op": "resume", "compiled": {need.need_id: self._compile(need) for need in answer.needs}}
             )
-        return BatchResult(opened.view, block, answer.results, answer.reads, answer.writes)
+        return BatchResult(view.view, block, answer.results, answer.reads, answer.writes)
 
     def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
         """Tells the kernel that the effects of the last batch were committed."""
@@ -101,8 +114,12 @@ class Executor:
         self._known = result.view
 
     def _ask(self, payload: Mapping[str, object]) -> Answer:
-        watch = TransactionWatch(self.limits.transaction_ms / 1000, self._sandbox.progress, self._sandbox.host_clock)
-        return self._sandbox.ask(payload, Answer, watch=watch)
+        seconds = self.limits.transaction_ms / 1000
+        watch = TransactionWatch(seconds, self._sandbox.progress, self._sandbox.host_clock)
+        self._watch = watch
+        answer = self._sandbox.ask(payload, Answer, watch=watch)
+        self._watch = None  # after a stop it stays, and tells how long the transaction ran
+        return answer
 
     def _begin(self, batch: Batch, block: BlockContext, opened: OpenedView, keys: Sequence[str]) -> dict[str, object]:
         changed = opened.changed
@@ -116,7 +133,7 @@ class Executor:
             "mode": batch.mode.value,
             "block": {
                 "number": block.number,
-                "parent_hash": base58_encode(block.parent_hash),
+                "parent_hash": base58.encode(block.parent_hash),
                 "witness": block.witness,
                 "time": str(block.time_ns),
             },
@@ -141,6 +158,11 @@ class Executor:
         self._cached.update(keys)
         return {"entries": self._state.get_many(keys, self._view)}
 
+    def _tell(self, index: int) -> None:
+        """Host function `announce`."""
+        if self._announce is not None:
+            self._announce(index)
+
     def _compile(self, need: Need) -> dict[str, object]:
         compiled = self._compiler.compile(need.source, need.abi, need.validate)
         if compiled.error is not None:
@@ -153,6 +175,11 @@ class Executor:
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._sandbox.progress()
+
+    def running_s(self) -> float:
+        """Returns for how many seconds the present transaction has been running; callable from any thread."""
+        watch = self._watch
+        return watch.running_s() if watch is not None else 0.0
 
     def close(self) -> None:
         """Closes both isolates; harmless when repeated."""

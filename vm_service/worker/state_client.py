@@ -4,9 +4,9 @@ A lost reply is asked for again with the same commit id, which the store answers
 fails only when the store stays away longer than the deadline.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -24,6 +24,14 @@ from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, 
 M = TypeVar("M", bound=Message)
 
 
+class Future(Protocol):
+    """What grpc hands out for a call in flight."""
+
+    def result(self) -> Any:  # noqa: ANN401 - the response of whatever method
+        """Waits for the response; raises grpc.RpcError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FirstExecution:
     """A transaction that was executed before."""
@@ -34,26 +42,51 @@ class FirstExecution:
     """Version of the commit that holds it."""
 
 
-class PendingReceipts:
-    """Receipts asked for and not yet waited for."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the store has seen before."""
 
-    def __init__(self, hashes: Sequence[bytes], futures: Sequence[Any]) -> None:
+    transactions: Mapping[bytes, FirstExecution] = field(default_factory=dict)
+    """Transactions executed before, by hash."""
+    block: View | None = None
+    """The block asked for, when it was committed before."""
+
+
+class PendingSeen:
+    """A question to the store that is not yet waited for."""
+
+    def __init__(
+        self, hashes: Sequence[bytes], receipts: Sequence[Future], block_id: bytes, block: Future | None
+    ) -> None:
         """Takes the calls in flight."""
         self._hashes = hashes
-        self._futures = futures
+        self._receipts = receipts
+        self._block_id = block_id
+        self._block = block
 
-    def result(self) -> dict[bytes, FirstExecution]:
-        """Waits; returns what is known of the hashes.
+    def result(self) -> Seen:
+        """Waits; returns what is known.
 
         Raises:
             RemoteError: the store cannot be reached.
         """
         try:
-            stored = [item for future in self._futures for item in future.result().receipts]
+            stored = [item for future in self._receipts for item in future.result().receipts]
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
         pairs = zip(self._hashes, stored, strict=True)
-        return {key: FirstExecution(item.receipt, item.version) for key, item in pairs if item.HasField("receipt")}
+        first = {key: FirstExecution(item.receipt, item.version) for key, item in pairs if item.HasField("receipt")}
+        return Seen(first, self._find_block())
+
+    def _find_block(self) -> View | None:
+        if self._block is None:
+            return None
+        try:
+            return View(self._block.result().version, self._block_id)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise from_rpc_error(error) from error
 
 
 class StateClient:
@@ -118,7 +151,7 @@ class StateClient:
 
     # -- commits -------------------------------------------------------------------------------------------------
 
-    def commit(self, request: CommitRequest) -> Committed:
+    def commit(self, request: CommitRequest, *, validate_only: bool = False) -> Committed:
         """As StateStore."""
         message = state_pb.CommitRequest(
             commit_id=request.commit_id,
@@ -132,7 +165,7 @@ class StateClient:
             durability=state_pb.DURABILITY_SYNCED,
             epoch=self.epoch,
             header=request.header,
-            validate_only=request.validate_only,
+            validate_only=validate_only,
         )
         failpoint.hit("worker.before_commit")
         try:
@@ -145,15 +178,19 @@ class StateClient:
         failpoint.hit("worker.after_commit")
         return Committed(response.version, response.commitment, response.parent_version, response.duplicate)
 
-    # -- receipts ------------------------------------------------------------------------------------------------
+    # -- what was seen before ------------------------------------------------------------------------------------------------
 
-    def ask_receipts(self, hashes: Sequence[bytes]) -> PendingReceipts:
-        """Asks for the receipts of transactions, without waiting."""
+    def ask_seen(self, hashes: Sequence[bytes], block_id: bytes = b"") -> PendingSeen:
+        """Asks, without waiting, which transactions were executed before and whether a block was committed."""
         starts = range(0, len(hashes), self.RECEIPT_PAGE)
         requests = (
             inspection_pb.BatchGetReceiptsRequest(tx_hashes=hashes[at : at + self.RECEIPT_PAGE]) for at in starts
         )
-        return PendingReceipts(hashes, [self._inspection.BatchGetReceipts.future(request) for request in requests])
+        receipts = [self._inspection.BatchGetReceipts.future(request) for request in requests]
+        block = None
+        if block_id:
+            block = self._state.BatchGet.future(state_pb.BatchGetRequest(view=state_pb.View(block_id=block_id)))
+        return PendingSeen(hashes, receipts, block_id, block)
 
     def close(self) -> None:
         """Closes the channel."""

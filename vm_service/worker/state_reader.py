@@ -51,8 +51,6 @@ class CommitRequest:
     """Receipts and events, in order; opaque to whoever executes."""
     header: bytes = b""
     """Serialised block header, kept with the commit."""
-    validate_only: bool = False
-    """Only answer version and commitment as if applied."""
 
 
 class StateReader(Protocol):
@@ -76,8 +74,12 @@ class StateReader(Protocol):
 class StateStore(StateReader, Protocol):
     """Versioned reads and atomic commits."""
 
-    def commit(self, request: CommitRequest) -> Committed:
+    def commit(self, request: CommitRequest, *, validate_only: bool = False) -> Committed:
         """Applies a commit whole.
+
+        Args:
+            request: the effects.
+            validate_only: only answer version and commitment as if applied.
 
         Raises:
             ConflictError: it was refused whole.

@@ -1,0 +1,207 @@
+"""The VM entrance: gathering, lanes, refusal, draining."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from chassis.errors import MalformedRequestError
+from iost.chain.v1 import block_pb2, transaction_pb2
+from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service.errors import PoolSaturatedError, ServiceDrainingError
+from vm_service.manager.entrance import CALM_BATCHES, CommitLane, Entrance
+from vm_service.worker import channel
+
+
+def execute(count: int = 1, **fields: Any) -> bytes:
+    transactions = [transaction_pb2.Transaction(time_ns=index) for index in range(count)]
+    return execution_pb.ExecuteTransactionsRequest(transactions=transactions, **fields).SerializeToString()
+
+
+def calls(count: int = 1) -> bytes:
+    items = [execution_pb.ContractCall(contract="c", action_name="a")] * count
+    return execution_pb.CallContractsRequest(calls=items).SerializeToString()
+
+
+def block() -> bytes:
+    return execution_pb.ExecuteBlockRequest(header=block_pb2.BlockHeader(number=1)).SerializeToString()
+
+
+class World:
+    """An entrance whose workers answer when told to."""
+
+    def __init__(self, workers: int = 1, **settings: int) -> None:
+        self.free_count = workers
+        self.size = workers
+        self.batches: list[tuple[str, list[bytes]]] = []
+        self._gates: list[asyncio.Future[channel.Done]] = []
+        values = {"queue_count": 100, "gather_count": 10, **settings}
+        self.entrance = Entrance(retries=self, **values)  # type: ignore[arg-type]
+        self.entrance.connect(self)  # type: ignore[arg-type]
+
+    async def run(self, _pool: Any, kind: str, requests: list[bytes], _contracts: Collection[str]) -> channel.Done:
+        self.free_count -= 1
+        self.batches.append((kind, requests))
+        gate: asyncio.Future[channel.Done] = asyncio.get_running_loop().create_future()
+        self._gates.append(gate)
+        try:
+            return await gate
+        finally:
+            self.free_count += 1
+
+    async def finish(self, index: int = 0, conflicts: int = 0) -> None:
+        """Answers a running batch: each response repeats its request."""
+        gate, (_, requests) = self._gates[index], self.batches[index]
+        gate.set_result(channel.Done(1, requests, channel.Figures(conflict_count=conflicts)))
+        await self.settle()
+
+    @staticmethod
+    async def settle() -> None:
+        for _ in range(8):
+            await asyncio.sleep(0)
+
+
+async def test_nothing_waits_when_a_worker_is_free() -> None:
+    world = World()
+    request = execute()
+    task = asyncio.create_task(world.entrance.submit("execute", request))
+    await world.settle()
+    assert world.batches == [("execute", [request])]
+    await world.finish()
+    assert await task == request
+
+
+async def test_requests_that_wait_share_the_next_batch_in_their_order() -> None:
+    world = World()
+    requests = [execute(index + 1) for index in range(4)]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    await world.finish()
+    assert world.batches[1] == ("execute", requests[1:4])
+    await world.finish(1)
+    assert await asyncio.gather(*tasks) == requests
+
+
+async def test_a_batch_takes_no_more_than_the_most_gathered() -> None:
+    world = World(gather_count=5)
+    tasks = [asyncio.create_task(world.entrance.submit("execute", execute(2))) for _ in range(5)]
+    await world.settle()
+    await world.finish()
+    assert len(world.batches[1][1]) == 2
+    await world.finish(1)
+    await world.finish(2)
+    await asyncio.gather(*tasks)
+
+
+async def test_requests_with_their_own_header_or_claims_never_share() -> None:
+    world = World()
+    header = block_pb2.BlockHeader(number=5)
+    requests = [execute(), execute(), execute(header=header), execute(signatures_checked=True), execute()]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    for index in range(5):
+        await world.finish(index)
+    await asyncio.gather(*tasks)
+    assert [len(batch) for _, batch in world.batches] == [1, 1, 1, 1, 1]
+
+
+async def test_blocks_run_one_at_a_time_beside_reads() -> None:
+    world = World(workers=3)
+    tasks = [asyncio.create_task(world.entrance.submit("execute_block", block())) for _ in range(2)]
+    tasks.append(asyncio.create_task(world.entrance.submit("call", calls())))
+    await world.settle()
+    assert [kind for kind, _ in world.batches] == ["execute_block", "call"]
+    await world.finish(0)
+    assert [kind for kind, _ in world.batches] == ["execute_block", "call", "execute_block"]
+    for index in (1, 2):
+        await world.finish(index)
+    await asyncio.gather(*tasks)
+
+
+async def test_who_waits_longest_goes_first() -> None:
+    world = World()
+    tasks = [
+        asyncio.create_task(world.entrance.submit("execute", execute())),
+        asyncio.create_task(world.entrance.submit("call", calls())),
+        asyncio.create_task(world.entrance.submit("execute", execute())),
+    ]
+    await world.settle()
+    for index in range(3):
+        await world.finish(index)
+    await asyncio.gather(*tasks)
+    assert [kind for kind, _ in world.batches] == ["execute", "call", "execute"]
+
+
+async def test_a_full_queue_refuses() -> None:
+    world = World(queue_count=3)
+    tasks = [asyncio.create_task(world.entrance.submit("execute", execute(count))) for count in (1, 3)]
+    await world.settle()
+    with pytest.raises(PoolSaturatedError):
+        await world.entrance.submit("execute", execute(1))
+    await world.finish(0)
+    await world.finish(1)
+    await asyncio.gather(*tasks)
+
+
+async def test_draining_refuses_new_requests_and_finishes_old_ones() -> None:
+    world = World()
+    tasks = [asyncio.create_task(world.entrance.submit("execute", execute())) for _ in range(2)]
+    await world.settle()
+    draining = asyncio.create_task(world.entrance.drain())
+    await world.settle()
+    with pytest.raises(ServiceDrainingError):
+        await world.entrance.submit("execute", execute())
+    await world.finish(0)
+    assert not draining.done()
+    await world.finish(1)
+    await asyncio.gather(*tasks)
+    await draining
+
+
+async def test_a_caller_that_left_is_not_run() -> None:
+    world = World()
+    first = asyncio.create_task(world.entrance.submit("execute", execute()))
+    gone = asyncio.create_task(world.entrance.submit("execute", execute(2)))
+    await world.settle()
+    gone.cancel()
+    await world.settle()
+    await world.finish(0)
+    await first
+    assert len(world.batches) == 1
+    assert world.entrance.queued == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_bytes", "field"),
+    [
+        ("execute", b"", "transactions"),
+        ("execute", execute(10_001), "transactions"),
+        ("execute", execute(header=block_pb2.BlockHeader(number=-1)), "header.number"),
+        ("execute", b"\xff\xff\xff", ""),
+        ("call", calls(1001), "calls"),
+        ("call", execution_pb.CallContractsRequest(calls=[execution_pb.ContractCall()]).SerializeToString(), "calls["),
+        ("execute_block", b"", "header"),
+        ("execute_block", execution_pb.ExecuteBlockRequest(block_id=b"short").SerializeToString(), "block_id"),
+        ("validate_block", execution_pb.ValidateBlockRequest(commit=True).SerializeToString(), "header"),
+        ("compile", b"", "sources"),
+    ],
+)
+async def test_malformed_requests_are_refused_with_their_field(kind: Any, request_bytes: bytes, field: str) -> None:
+    world = World()
+    with pytest.raises(MalformedRequestError) as caught:
+        await world.entrance.submit(kind, request_bytes)
+    assert caught.value.metadata.get("field", "").startswith(field)
+    assert world.batches == []
+
+
+def test_conflicts_halve_the_batches_that_commit_at_once() -> None:
+    lane = CommitLane(lambda: 4)
+    for _ in range(CALM_BATCHES * 5):
+        lane.learn(0)
+    assert lane.limit == 4
+    lane.learn(1)
+    assert lane.limit == 2
+    lane.learn(3)
+    lane.learn(1)
+    assert lane.limit == 1

@@ -1,0 +1,160 @@
+"""`python -m vm_service.worker FD`: a worker process on an inherited socket.
+
+Spawned by the manager, told everything by its `Start` message, ended by `Stop`, by the end of the socket, or by
+SIGKILL. It leaves by `os._exit`: an interpreter that held V8 may hang on its way out (reliability.md §2.1).
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+from chassis import failpoint
+from chassis import logging as chassis_logging
+from chassis.errors import ServiceError, explain
+from vm_service.build import build_id
+from vm_service.model import Limits
+from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
+from vm_service.sandbox.load_vm import HostError
+from vm_service.worker import channel
+from vm_service.worker.executor import Executor
+from vm_service.worker.intake import Intake
+from vm_service.worker.process import rss_bytes
+from vm_service.worker.pulse import Pulse
+from vm_service.worker.service import BatchService
+from vm_service.worker.state_client import StateClient
+
+EXIT_STOPPED = 0
+EXIT_STUCK = 3
+EXIT_RETIRED = 4
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One worker: boots, answers batches one at a time, leaves."""
+
+    def __init__(self, wire: channel.WorkerChannel, start: channel.Start, began: float) -> None:
+        """Brings everything up and reports readiness; `began`: monotonic seconds at which the process began."""
+        self._wire = wire
+        self._limits = Limits(
+            transaction_ms=start.transaction_ms,
+            heap_bytes=start.heap_bytes,
+            image_bytes=start.image_bytes,
+            conflict_attempts=start.conflict_attempts,
+            flags=start.flags,
+        )
+        self._store = StateClient(
+            start.state_target, max_message_bytes=start.max_message_bytes, timeout_ms=start.state_timeout_ms
+        )
+        self._executor = Executor(self._store, limits=self._limits, announce=self._announce)
+        intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
+        self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
+        self._store.connect()
+        self._pulse = Pulse(wire, self._executor.running_s)
+        self._work_id = 0
+        wire.send(channel.Ready(build_id(start.flags), (time.monotonic() - began) * 1000))
+
+    def serve(self) -> int:
+        """Answers batches until told to stop; returns the exit code."""
+        while True:
+            message = self._wire.receive()
+            match message:
+                case channel.Work():
+                    if not self._answer(message):
+                        return EXIT_RETIRED
+                case channel.Ping():
+                    self._wire.send(channel.Pong())
+                case _:
+                    return EXIT_STOPPED
+
+    def close(self) -> None:
+        """Frees the isolates and the connection."""
+        self._executor.close()
+        self._store.close()
+
+    def _answer(self, work: channel.Work) -> bool:
+        """Answers one batch; returns whether the worker can go on."""
+        self._work_id = work.work_id
+        reads = self._store.read_call_count
+        self._pulse.begin(work.work_id)
+        try:
+            answer = self._run(work, reads)
+        finally:
+            self._pulse.end()
+        self._wire.send(answer)
+        return not isinstance(answer, channel.Stopped)
+
+    def _run(self, work: channel.Work, reads: int) -> channel.Done | channel.Failed | channel.Stopped:
+        try:
+            responses = self._service.handle(work)
+        except StuckError:
+            os._exit(EXIT_STUCK)  # V8's thread still runs: there is nothing left to close
+        except (DeadlineError, OutOfMemoryError) as error:
+            return self._stopped(work, error)
+        except HostError as error:
+            cause = error.__cause__
+            return self._failed(work, reads, cause if isinstance(cause, ServiceError) else error)
+        except Exception as error:  # noqa: BLE001 - the boundary: logged and answered
+            return self._failed(work, reads, error)
+        return channel.Done(work.work_id, responses, self._figures(reads))
+
+    def _failed(self, work: channel.Work, reads: int, error: Exception) -> channel.Failed:
+        status = explain(error, work.kind).to_status()
+        return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads))
+
+    def _stopped(self, work: channel.Work, error: IsolateError) -> channel.Stopped:
+        index, tx_hash = self._current()
+        if isinstance(error, OutOfMemoryError):
+            measured = f"the heap limit of {self._limits.heap_bytes} bytes was reached"
+            return channel.Stopped(work.work_id, "memory", index, tx_hash, measured)
+        measured = f"stopped after {self._executor.running_s() * 1000:.0f} ms, limit {self._limits.transaction_ms} ms"
+        return channel.Stopped(work.work_id, "timeout", index, tx_hash, measured)
+
+    def _current(self) -> tuple[int, bytes]:
+        """Returns the item that runs, by its place in the batch, and its hash; -1 when none does."""
+        begun = self._executor.progress()
+        return self._service.item_at(begun - 1) if begun > 0 else (-1, b"")
+
+    def _announce(self, index: int) -> None:
+        place, tx_hash = self._service.item_at(index)
+        self._wire.send(channel.Announce(self._work_id, place, tx_hash))
+
+    def _figures(self, reads: int) -> channel.Figures:
+        return channel.Figures(
+            transaction_count=self._service.item_count,
+            conflict_count=self._service.runner.conflict_count,
+            read_call_count=self._store.read_call_count - reads,
+            rss_bytes=rss_bytes(),
+        )
+
+
+def main(descriptor: int) -> NoReturn:
+    """Runs a worker and leaves."""
+    began = time.monotonic()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group: the manager decides
+    wire = channel.WorkerChannel(socket.socket(fileno=descriptor))
+    start = wire.receive()
+    if not isinstance(start, channel.Start):
+        os._exit(EXIT_STOPPED)
+    chassis_logging.setup(f"vm-worker-{start.worker_id}", start.log_level)
+    failpoint.arm(start.failpoints)
+    code = 1
+    try:
+        worker = Worker(wire, start, began)
+        code = worker.serve()
+        worker.close()
+    except OSError:
+        log.warning("manager_gone")
+    except Exception:
+        log.exception("worker_failed")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

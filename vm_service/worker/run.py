@@ -1,0 +1,238 @@
+"""Runs the transactions of a batch until each has its outcome: execute, look for earlier executions, commit.
+
+A commit can meet three things, and each has one answer: others changed what was read, so the batch runs again on the
+newest state; the reply was lost, so it is asked for again by the same commit id; a transaction was executed before, so
+it leaves the batch and its first receipt is answered.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service import convert
+from vm_service.errors import WriteConflictError
+from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, View
+from vm_service.worker.executor import Executor
+from vm_service.worker.intake import Item
+from vm_service.worker.state_client import FirstExecution, Seen, StateClient
+from vm_service.worker.state_reader import CommitRequest, ConflictError
+
+Outcome = execution_pb.TransactionOutcome
+
+Judge = Callable[[Sequence[Outcome], Committed], bool]
+"""Decides, from outcomes and what a commit would give, whether to commit."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Transactions on their way to outcomes."""
+
+    items: Sequence[Item]
+    """All transactions of the batch, in order."""
+    settled: dict[int, Outcome] = field(default_factory=dict)
+    """Outcomes known so far, by place."""
+    places: list[int] = field(default_factory=list)
+    """Places of those that the executor runs, in order: what is left after refusals, duplicates and exclusions."""
+
+    @property
+    def transactions(self) -> list[Mapping[str, object]]:
+        """The transactions that the executor runs, in kernel form."""
+        return [self.items[place].kernel for place in self.places]
+
+    @property
+    def hashes(self) -> list[bytes]:
+        """Their hashes."""
+        return [self.items[place].tx_hash for place in self.places]
+
+    def answer(self, place: int, outcome: Outcome) -> None:
+        """Sets the outcome of a transaction that need not run."""
+        self.settled[place] = outcome
+        if place in self.places:
+            self.places.remove(place)
+
+    def outcomes(self, ran: Sequence[Outcome]) -> list[Outcome]:
+        """Returns the outcomes of all transactions, in order; `ran`: of those that the executor ran."""
+        found = {**self.settled, **dict(zip(self.places, ran, strict=True))}
+        first: dict[bytes, Outcome] = {}
+        ordered = []
+        for place, item in enumerate(self.items):
+            outcome = found.get(place)
+            if outcome is None:  # the same transaction stands earlier in the batch
+                outcome = _repeat(first[item.tx_hash])
+            first.setdefault(item.tx_hash, outcome)
+            ordered.append(outcome)
+        return ordered
+
+
+def _repeat(first: Outcome) -> Outcome:
+    if first.verdict != execution_pb.VERDICT_EXECUTED:
+        return first
+    return Outcome(tx_hash=first.tx_hash, verdict=execution_pb.VERDICT_DUPLICATE, receipt=first.receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a batch is committed."""
+
+    mode: Mode
+    """What it is run for."""
+    block: Callable[[View], BlockContext]
+    """Block context on a view."""
+    at: View | None = None
+    """The view to run on; None: the newest."""
+    commit_id: bytes = b""
+    """Its commit id; empty: made from its content."""
+    judge: Judge | None = None
+    """Decides whether to commit; None: commit."""
+    careful: bool = False
+    """The batch lost a worker before, perhaps after its commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    outcomes: Sequence[Outcome]
+    """One for each transaction, in order."""
+    version: int
+    """Version that holds the effects, or that was read."""
+    commitment: bytes = b""
+    """State commitment of that version, when committed."""
+    committed: bool = False
+    """Whether there was a commit, now or before."""
+
+
+class Runner:
+    """Runs batches on one executor and one store.
+
+    Attributes:
+        conflict_count: runs of the last batch that were void because others changed what it read.
+        running: the batch that runs.
+    """
+
+    def __init__(self, executor: Executor, store: StateClient) -> None:
+        """Takes both over."""
+        self._executor = executor
+        self._store = store
+        self.conflict_count = 0
+        self.running: Run | None = None
+
+    def run(self, run: Run, target: Target) -> Ending:
+        """Runs and commits until every transaction has its outcome.
+
+        Raises:
+            WriteConflictError: others kept changing what the batch reads.
+            ServiceError: the store failed.
+            HostError, IsolateError: as `Executor.run`.
+        """
+        self.running, self.conflict_count = run, 0
+        wanted: Sequence[str] = ()
+        while self.conflict_count < self._executor.limits.conflict_attempts:
+            result, seen = self._execute(run, target, wanted)
+            if seen.block is not None:
+                self._executor.drop(result)
+                return self._recall(run, target, seen.block)
+            repeated = _repeated(seen.transactions, target, result.view)
+            if repeated:
+                self._executor.drop(result)
+                _leave_out(run, repeated, careful=target.careful)
+                continue
+            try:
+                return self._finish(run, target, result)
+            except ConflictError as conflict:
+                self._executor.drop(result)
+                self.conflict_count += 1
+                wanted = conflict.keys
+        raise WriteConflictError(self.conflict_count)
+
+    def _execute(self, run: Run, target: Target, wanted: Sequence[str]) -> tuple[BatchResult, Seen]:
+        """Executes; meanwhile the store looks for earlier executions.
+
+        They are asked for after the view is opened: whoever commits later changes a key that is read here (at least the
+        publisher's gas), so that nothing can be executed twice.
+        """
+        batch = Batch(target.mode, target.block, run.transactions, at=target.at, careful=target.careful)
+        pending = None
+
+        def ask(_: View) -> None:
+            nonlocal pending
+            pending = self._store.ask_seen(run.hashes, target.commit_id)
+
+        result = self._executor.run(batch, wanted=wanted, opened=ask)
+        return result, pending.result() if pending is not None else Seen()
+
+    def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:
+        """Turns results into outcomes and commits them if they are to be kept."""
+        with_console = target.mode is not Mode.EXECUTE
+        ran = [
+            convert.to_outcome(tx_hash, item, with_console=with_console)
+            for tx_hash, item in zip(run.hashes, result.results, strict=True)
+        ]
+        outcomes = run.outcomes(ran)
+        executed = [outcome for outcome in ran if outcome.verdict == execution_pb.VERDICT_EXECUTED]
+        if target.mode is not Mode.EXECUTE or not (executed or target.commit_id):
+            self._executor.drop(result)
+            return Ending(outcomes, result.view.version)
+        commit = _commit_request(target, result, executed)
+        if target.judge is not None:
+            preview = self._store.commit(commit, validate_only=True)
+            if not target.judge(outcomes, preview):
+                self._executor.drop(result)
+                return Ending(outcomes, result.view.version, preview.commitment)
+        committed = self._store.commit(commit)
+        self._executor.settle(result, commit.commit_id, committed)
+        return Ending(outcomes, committed.version, committed.commitment, committed=True)
+
+    def _recall(self, run: Run, target: Target, view: View) -> Ending:
+        """Answers a block that was committed before from what the store keeps of it."""
+        again = CommitRequest(commit_id=target.commit_id, parent_id=b"", reads={}, writes={})
+        committed = self._store.commit(again)
+        first = self._store.ask_seen(run.hashes).result().transactions
+        ran = [_first_outcome(tx_hash, first.get(tx_hash)) for tx_hash in run.hashes]
+        outcomes = run.outcomes(ran)
+        if target.judge is not None:
+            target.judge(outcomes, committed)
+        return Ending(outcomes, view.version, committed.commitment, committed=True)
+
+
+def _first_outcome(tx_hash: bytes, first: FirstExecution | None) -> Outcome:
+    if first is None:
+        return convert.refusal(tx_hash, "not part of the block")
+    return Outcome(tx_hash=tx_hash, verdict=execution_pb.VERDICT_EXECUTED, receipt=first.receipt)
+
+
+def _repeated(seen: Mapping[bytes, FirstExecution], target: Target, view: View) -> Mapping[bytes, FirstExecution]:
+    """Returns those that were executed on the chain of the view: what lies above a named parent is another branch."""
+    if target.at is None:
+        return seen
+    return {tx_hash: first for tx_hash, first in seen.items() if first.version <= view.version}
+
+
+def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: bool) -> None:
+    # A careful batch may be its own predecessor, whose worker was lost after the commit: then nothing was repeated.
+    verdict = execution_pb.VERDICT_EXECUTED if careful else execution_pb.VERDICT_DUPLICATE
+    for place in list(run.places):
+        tx_hash = run.items[place].tx_hash
+        if tx_hash in repeated:
+            run.answer(place, Outcome(tx_hash=tx_hash, verdict=verdict, receipt=repeated[tx_hash].receipt))
+
+
+def _commit_request(target: Target, result: BatchResult, executed: Sequence[Outcome]) -> CommitRequest:
+    header = convert.to_header(result.block).SerializeToString(deterministic=True)
+    return CommitRequest(
+        commit_id=target.commit_id or content_id(header, [outcome.tx_hash for outcome in executed]),
+        parent_id=target.at.block_id if target.at is not None else b"",
+        reads=result.reads,
+        writes=result.writes,
+        transactions=[convert.to_record(outcome) for outcome in executed],
+        header=header,
+    )
+
+
+def content_id(header: bytes, hashes: Sequence[bytes]) -> bytes:
+    """Returns the commit id of a batch that has no name: a hash over its header and its transactions."""
+    sha = hashlib.sha256(len(header).to_bytes(4, "big") + header)
+    for tx_hash in hashes:
+        sha.update(tx_hash)
+    return sha.digest()

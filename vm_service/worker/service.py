@@ -1,0 +1,226 @@
+"""Answers the requests of a batch: protobuf in, protobuf out. One method for each kind of work."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from iost.chain.v1 import block_pb2, transaction_pb2
+from iost.vm.v1 import compilation_service_pb2 as compilation_pb
+from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service import convert
+from vm_service.errors import BatchStoppedError
+from vm_service.model import Batch, BlockContext, Committed, Mode, View
+from vm_service.worker import channel
+from vm_service.worker.executor import Executor
+from vm_service.worker.intake import Intake
+from vm_service.worker.run import Outcome, Run, Runner, Target, content_id
+from vm_service.worker.state_client import StateClient
+
+Method = Callable[[channel.Work], list[bytes]]
+
+
+class BatchService:
+    """The requests of a worker, run on its executor and its store."""
+
+    def __init__(self, executor: Executor, store: StateClient, intake: Intake, *, build_id: str) -> None:
+        """Puts the parts together; `build_id` names runtime, gas schedule and engine."""
+        self._executor = executor
+        self._intake = intake
+        self._build_id = build_id
+        self.runner = Runner(executor, store)
+        self.item_count = 0
+        self._places: list[int] | None = None
+        self._methods: Mapping[channel.Kind, Method] = {
+            "execute": self._execute,
+            "validate": self._validate,
+            "call": self._call,
+            "execute_block": self._execute_block,
+            "validate_block": self._validate_block,
+            "compile": self._compile,
+        }
+
+    def handle(self, work: channel.Work) -> list[bytes]:
+        """Answers a batch: one serialised response for each request.
+
+        Raises:
+            ServiceError: the call failed.
+            HostError, IsolateError: as `Executor.run`.
+        """
+        self.runner.running = self._places = None
+        self.runner.conflict_count = 0
+        return self._methods[work.kind](work)
+
+    def item_at(self, index: int) -> tuple[int, bytes]:
+        """Returns the place in the request, and the hash, of the item that the executor runs as number `index`."""
+        if self._places is not None:
+            return self._places[index], b""
+        run = self.runner.running
+        if run is None:
+            return -1, b""
+        place = run.places[index]
+        return place, run.items[place].tx_hash
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    def _execute(self, work: channel.Work) -> list[bytes]:
+        """ExecuteTransactions: several requests, one batch."""
+        requests = [execution_pb.ExecuteTransactionsRequest.FromString(raw) for raw in work.requests]
+        first = requests[0]
+        transactions = [transaction for request in requests for transaction in request.transactions]
+        now_ns = time.time_ns()
+        run = self._admit(transactions, now_ns, work, signatures_checked=first.signatures_checked)
+        block = _given(first.header) if first.HasField("header") else _open(now_ns)
+        mode = Mode.DRY if first.dry_run else Mode.EXECUTE
+        ending = self.runner.run(run, Target(mode, block, careful=work.careful))
+        responses, at = [], 0
+        for request in requests:
+            end = at + len(request.transactions)
+            response = execution_pb.ExecuteTransactionsResponse(
+                outcomes=ending.outcomes[at:end],
+                version=ending.version,
+                commitment=ending.commitment,
+                build_id=self._build_id,
+            )
+            responses.append(response.SerializeToString())
+            at = end
+        return responses
+
+    def _validate(self, work: channel.Work) -> list[bytes]:
+        """ValidateTransactions."""
+        request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
+        now_ns = request.time_ns or time.time_ns()
+        run = self._admit(request.transactions, now_ns, work)
+        ending = self.runner.run(run, Target(Mode.VALIDATE, _open(now_ns), careful=work.careful))
+        response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
+        return [response.SerializeToString()]
+
+    def _admit(
+        self,
+        transactions: Sequence[transaction_pb2.Transaction],
+        now_ns: int,
+        work: channel.Work,
+        *,
+        signatures_checked: bool = False,
+    ) -> Run:
+        """Takes transactions in and answers those that need not run."""
+        items = self._intake.admit(transactions, now_ns, signatures_checked=signatures_checked)
+        self.item_count += len(items)
+        run = Run(items)
+        by_index = {item.index: item for item in work.excluded if not item.tx_hash}
+        by_hash = {item.tx_hash: item for item in work.excluded if item.tx_hash}
+        met: set[bytes] = set()
+        for place, item in enumerate(items):
+            out = by_index.get(place) or by_hash.get(item.tx_hash)
+            if item.refused is not None:
+                run.answer(place, convert.refusal(item.tx_hash, item.refused))
+            elif out is not None:
+                run.answer(place, Outcome(tx_hash=item.tx_hash, verdict=_verdict(out), message=out.message))
+            elif item.tx_hash not in met:
+                run.places.append(place)
+            met.add(item.tx_hash)
+        return run
+
+    # -- calls and sources ---------------------------------------------------------------------------------------
+
+    def _call(self, work: channel.Work) -> list[bytes]:
+        """CallContracts."""
+        request = execution_pb.CallContractsRequest.FromString(work.requests[0])
+        excluded = {item.index: item for item in work.excluded if not item.tx_hash}
+        places = [place for place in range(len(request.calls)) if place not in excluded]
+        batch = Batch(
+            Mode.CALL,
+            _open(time.time_ns()),
+            calls=[convert.kernel_call(request.calls[place]) for place in places],
+            at=View(request.version) if request.version else None,
+            careful=work.careful,
+        )
+        self.item_count += len(request.calls)
+        self._places = places
+        result = self._executor.run(batch)
+        self._executor.drop(result)
+        outcomes = {place: convert.to_call_outcome(item) for place, item in zip(places, result.results, strict=True)}
+        for place, out in excluded.items():
+            outcomes[place] = execution_pb.CallOutcome(verdict=_verdict(out))
+        ordered = [outcomes[place] for place in range(len(request.calls))]
+        response = execution_pb.CallContractsResponse(outcomes=ordered, version=result.view.version)
+        return [response.SerializeToString()]
+
+    def _compile(self, work: channel.Work) -> list[bytes]:
+        """CompileContracts."""
+        request = compilation_pb.CompileContractsRequest.FromString(work.requests[0])
+        excluded = {item.index: item for item in work.excluded}
+        self.item_count += len(request.sources)
+        response = compilation_pb.CompileContractsResponse()
+        for place, source in enumerate(request.sources):
+            if place in excluded:
+                response.outcomes.add(message=f"this machine stopped the compiler: {excluded[place].message}")
+            else:
+                response.outcomes.append(self._executor.compile_source(place, source.source, source.abi_json))
+        return [response.SerializeToString()]
+
+    # -- blocks --------------------------------------------------------------------------------------------------
+
+    def _execute_block(self, work: channel.Work) -> list[bytes]:
+        """ExecuteBlock: one commit, named by the block."""
+        request = execution_pb.ExecuteBlockRequest.FromString(work.requests[0])
+        run, target = self._block(request, work)
+        ending = self.runner.run(run, target)
+        response = execution_pb.ExecuteBlockResponse(
+            block_id=target.commit_id,
+            outcomes=ending.outcomes,
+            gas_usage=sum(outcome.receipt.gas_usage for outcome in ending.outcomes),
+            version=ending.version,
+            commitment=ending.commitment,
+            build_id=self._build_id,
+        )
+        return [response.SerializeToString()]
+
+    def _validate_block(self, work: channel.Work) -> list[bytes]:
+        """ValidateBlock: executes again, compares, commits on request."""
+        request = execution_pb.ValidateBlockRequest.FromString(work.requests[0])
+        for item in work.excluded:
+            if not item.tx_hash:
+                raise BatchStoppedError(execution_pb.Verdict.Name(_verdict(item)), item.index)
+        response = execution_pb.ValidateBlockResponse()
+
+        def judge(outcomes: Sequence[Outcome], committed: Committed) -> bool:
+            difference = convert.first_difference(outcomes, request.receipts)
+            if difference is None and request.commitment not in (b"", committed.commitment):
+                difference = convert.commitment_difference(committed.commitment, request.commitment)
+            response.valid = difference is None
+            if difference is not None:
+                response.difference.CopyFrom(difference)
+            return response.valid and request.commit
+
+        run, target = self._block(request, work, judge)
+        ending = self.runner.run(run, target)
+        if ending.committed and response.valid:
+            response.version = ending.version
+        return [response.SerializeToString()]
+
+    def _block(
+        self,
+        request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBlockRequest,
+        work: channel.Work,
+        judge: Callable[[Sequence[Outcome], Committed], bool] | None = None,
+    ) -> tuple[Run, Target]:
+        now_ns = request.header.time_ns
+        run = self._admit(request.transactions, now_ns, work, signatures_checked=request.signatures_checked)
+        header = request.header.SerializeToString(deterministic=True)
+        block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
+        at = View(0, request.parent_id) if request.parent_id else None
+        return run, Target(Mode.EXECUTE, _given(request.header), at, block_id, judge, careful=work.careful)
+
+
+def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:
+    """Returns the block context that the caller brought."""
+    context = convert.block_context(header)
+    return lambda _view: context
+
+
+def _open(time_ns: int) -> Callable[[View], BlockContext]:
+    """Returns the block context of work that comes without one: the block after the view."""
+    return lambda view: BlockContext(view.version, view.block_id, "", time_ns)
+
+
+def _verdict(exclusion: channel.Exclusion) -> "execution_pb.Verdict.ValueType":
+    return execution_pb.Verdict.ValueType(exclusion.verdict)
