@@ -83,7 +83,7 @@ def _block(block: Block, final_version: int) -> pb.Block:
     return pb.Block(
         version=block.version,
         block_id=block.commit_id,
-        parent_id=block.parent.commit_id if block.parent else b"",
+        parent_id=block.parent_id,
         commitment=block.commitment,
         main_chain=block.on_main,
         final=block.version <= final_version,

@@ -187,11 +187,10 @@ class Feed:
         if block is None or block is self.tree.root:
             why = "not committed yet" if version > self.tree.head.version else "no longer recorded"
             raise CursorUnavailableError(version, self.oldest_version, why)
-        assert block.parent is not None, "only the root has no parent"
         return CommitRecord(
             block.commit_id,
             block.version,
-            block.parent.commit_id,
+            block.parent_id,
             block.commitment,
             block.writes,
             block.transactions,

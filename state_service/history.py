@@ -5,11 +5,13 @@ start, and `VerifyRange` can recompute. Older records are removed, a few at a ti
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chassis import failpoint
 from state_service import keys, records
 from state_service.cache import Cache
+from state_service.errors import CorruptionError, CursorUnavailableError
 from state_service.journal import Journal
 from state_service.model import ABSENT, CommitRecord, CommitSummary
 from state_service.records import RecordBody
@@ -30,6 +32,8 @@ class History:
     """How many folded versions are remembered."""
     retained_versions: int
     """How many versions a tombstone outlives its folding."""
+    on_corruption: Callable[[CorruptionError], None] = lambda _: None
+    """Called when a journal record turns out to be damaged."""
     _by_version: deque[CommitSummary] = field(default_factory=deque)
     _by_id: dict[bytes, CommitSummary] = field(default_factory=dict)
 
@@ -65,16 +69,24 @@ class History:
 
         Raises:
             CorruptionError: it is gone or damaged.
+            CursorUnavailableError: it left the window while it was read.
         """
         key = keys.journal_key(summary.version, summary.commit_id)
-        (record,) = await self.engine.get_many(Space.JOURNAL, [key])
-        return records.decode_record(key, record or b"")
+        try:
+            (record,) = await self.engine.get_many(Space.JOURNAL, [key])
+            if record is None and summary.commit_id not in self._by_id:
+                raise CursorUnavailableError(summary.version, self.oldest_version, "no longer recorded")
+            return records.decode_record(key, record or b"")
+        except CorruptionError as error:
+            self.on_corruption(error)
+            raise
 
     async def read(self, summary: CommitSummary) -> CommitRecord:
         """Reads a remembered commit whole.
 
         Raises:
             CorruptionError: its journal record is gone or damaged.
+            CursorUnavailableError: it left the window while it was read.
         """
         body = await self.body(summary)
         return CommitRecord(

@@ -104,6 +104,10 @@ class Journal:
         if self.failure is not None:
             raise WritesStoppedError(self.failure.reason)
 
+    def condemn(self, error: StateError) -> None:
+        """Stops the journal for a reason found elsewhere: damage that a read came upon."""
+        self._failed(error)
+
     async def drained(self) -> None:
         """Waits until nothing is queued or being written."""
         await self._idle.wait()
@@ -185,11 +189,10 @@ class Journal:
 def _group_batch(group: list[_Pending]) -> EngineBatch:
     batch = EngineBatch()
     for pending in group:
-        block, parent = pending.block, pending.block.parent
-        assert parent is not None, "only the root has no parent, and it is never appended"
+        block = pending.block
         key = keys.journal_key(block.version, block.commit_id)
         batch.put(Space.JOURNAL, key, pending.record)
-        summary = records.encode_summary(parent.commit_id, block.commitment, block.durability, linear=block.linear)
+        summary = records.encode_summary(block.parent_id, block.commitment, block.durability, linear=block.linear)
         batch.put(Space.COMMITS, key, summary)
         if block.on_main:
             batch.put(Space.META, keys.META_HEAD, records.encode_place(block.place))

@@ -6,23 +6,43 @@ has it. After every wait for the engine the block is checked again: it may have 
 passed it.
 """
 
+import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from state_service import records
 from state_service.cache import Cache
 from state_service.config import StateConfig
-from state_service.errors import BlockNotFoundError, VersionUnavailableError
+from state_service.errors import BlockNotFoundError, CorruptionError, VersionUnavailableError
 from state_service.flusher import Flusher
 from state_service.history import History
 from state_service.model import ABSENT, Entry, Head, OpenedView, Page, StoredReceipt, View
 from state_service.storage import Space, StorageEngine
 from state_service.tree import Block, BlockTree
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+def watched(
+    method: Callable[Concatenate["Reader", P], Awaitable[T]],
+) -> Callable[Concatenate["Reader", P], Coroutine[Any, Any, T]]:
+    """Makes a read that finds damage stop the whole service, not only its caller."""
+
+    @functools.wraps(method)
+    async def read(self: "Reader", *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except CorruptionError as error:
+            self.on_corruption(error)
+            raise
+
+    return read
 
 
 @dataclass(slots=True)
@@ -36,6 +56,8 @@ class Reader:
     history: History
     flusher: Flusher
     epoch: int
+    on_corruption: Callable[[CorruptionError], None]
+    """Called when a stored byte turns out to be damaged."""
     reorganised_below: int = 0
     """Versions up to this one, above `reorganised_above`, may name a block of a dropped branch."""
     reorganised_above: int = 0
@@ -109,6 +131,7 @@ class Reader:
             self._check_live(block)
         return entries  # type: ignore[return-value]  # every place is filled
 
+    @watched
     async def get_folded(self, wanted: Sequence[bytes]) -> list[Entry]:
         """Reads keys from L1 and the store: what the root's view shows, as long as L2 does not know the keys."""
         entries, missing = self.cache.get_many(wanted)
@@ -149,6 +172,7 @@ class Reader:
                 extra={"key": key.hex(), "cached_version": cached.version, "stored_version": stored.version},
             )
 
+    @watched
     async def scan(self, view: View, start: bytes, end: bytes | None, limit: int, *, keys_only: bool = False) -> Page:
         """Reads a page of a range at a view.
 
@@ -229,6 +253,7 @@ class Reader:
                 return None
         return changed
 
+    @watched
     async def receipts(self, tx_hashes: Sequence[bytes]) -> list[StoredReceipt | None]:
         """Finds transactions of the main chain by hash; None for one that is not known.
 

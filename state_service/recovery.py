@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from state_service import commitment, keys, records
 from state_service.errors import CorruptionError, UnknownSchemaError
-from state_service.model import GENESIS_COMMITMENT, GENESIS_ID, CommitSummary
+from state_service.model import GENESIS_COMMITMENT, GENESIS_ID, CommitSummary, Durability
 from state_service.records import Place
 from state_service.storage import EngineBatch, Space, StorageEngine
 from state_service.tree import Block, BlockTree, root_block
@@ -105,7 +105,7 @@ async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
     (floor,) = await engine.get_many(Space.META, [keys.META_FLOOR])
     summaries = await _summaries(engine)
     folded = [summary for summary in summaries if summary.version <= base.version]
-    tree = BlockTree(root_block(base, await _header(engine, folded)))
+    tree = BlockTree(root_block(_base_summary(base, folded), await _header(engine, folded)))
     await _replay(engine, tree, {(s.version, s.commit_id): s for s in summaries if s.version > base.version})
     tree.set_head(_find(tree, head, "head"))
     tree.final = tree.root if final.version <= base.version else _find(tree, final, "final block")
@@ -120,6 +120,18 @@ async def _summaries(engine: StorageEngine) -> list[CommitSummary]:
             found.append(records.decode_summary(*keys.parse_journal_key(key), record))
         start = page[-1][0] + b"\0"
     return found
+
+
+def _base_summary(base: Place, folded: list[CommitSummary]) -> CommitSummary:
+    """Returns the summary of the newest folded commit, which the base must name."""
+    if not base.version:
+        return CommitSummary(GENESIS_ID, 0, GENESIS_ID, GENESIS_COMMITMENT, Durability.SYNCED, linear=True)
+    newest = folded[-1] if folded else None
+    if newest is None or (newest.version, newest.commit_id) != (base.version, base.commit_id):
+        raise CorruptionError("base", f"version {base.version}, commit {base.commit_id.hex()} has no summary")
+    if newest.commitment != base.commitment:
+        raise CorruptionError("base", f"version {base.version} has another commitment than its summary")
+    return newest
 
 
 async def _header(engine: StorageEngine, folded: list[CommitSummary]) -> bytes:

@@ -13,9 +13,7 @@ Why it is built so (measured with rocksdict 0.3.29):
 """
 
 import asyncio
-import errno
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +43,7 @@ from state_service.errors import (
     StorageFullError,
 )
 from state_service.head_record import HeadRecord
+from state_service.rocks_errors import translate, translate_open
 from state_service.storage import EngineBatch, Space
 from state_service.writer_lock import WriterLock
 
@@ -64,8 +63,6 @@ _SMALL_BUFFER_BYTES = 8 << 20
 
 _MAX_WAL_BYTES = 256 << 20
 """Log files kept before memtables are flushed: bounds recovery to about a second."""
-
-_PLACE_PATTERN = re.compile(r"(?:in|file:?)\s+(\S+\.(?:sst|log|blob))(?: offset (\d+))?")
 
 
 class RocksEngine:
@@ -133,7 +130,7 @@ class RocksEngine:
 
     async def get_many(self, space: Space, keys: Sequence[bytes]) -> list[bytes | None]:
         """Reads keys; see `storage`."""
-        family = self._spaces[space]
+        family = self._family(space)
         if len(keys) == 1:  # 0.7 µs against 2 µs for a list of one
             return [self._guard(lambda: family.get(keys[0]))]
         values: list[bytes | None] = []
@@ -152,7 +149,7 @@ class RocksEngine:
         options = ReadOptions()
         if end is not None:
             options.set_iterate_upper_bound(end)
-        iterator = self._spaces[space].iter(options)
+        iterator = self._family(space).iter(options)
         iterator.seek(start)
         found: list[tuple[bytes, bytes]] = []
         while len(found) < limit and iterator.valid():
@@ -256,14 +253,21 @@ class RocksEngine:
             del families, family
             self._db.close()
         except Exception as error:
-            failure = _translate(error)
+            failure = translate(error)
             if not isinstance(failure, StorageFullError | StorageFailedError):
                 raise failure from error
         finally:
             self._head.close()
             self._lock.release()
 
+    def _family(self, space: Space) -> Rdict:
+        if self._closed:
+            raise StorageFailedError("the engine is closed")
+        return self._spaces[space]
+
     async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        if self._closed:
+            raise StorageFailedError("the engine is closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer, lambda: self._guard(lambda: function(*arguments)))
 
@@ -274,21 +278,7 @@ class RocksEngine:
         except (StateError, failpoint.FailpointError):
             raise
         except Exception as error:
-            raise _translate(error) from error
-
-
-def _translate(error: Exception) -> StateError:
-    """Gives an exception of RocksDB or the operating system its type."""
-    text = str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFullError(text)
-    if "No space left on device" in text or "File too large" in text or "Disk quota exceeded" in text:
-        return StorageFullError(text)
-    if text.startswith("Corruption") or "Corruption:" in text or "checksum mismatch" in text:
-        match = _PLACE_PATTERN.search(text)
-        place = "database" if match is None else Path(match[1]).name + (f" offset {match[2]}" if match[2] else "")
-        return CorruptionError(place, text)
-    return StorageFailedError(text)
+            raise translate(error) from error
 
 
 def _store_id(folder: Path) -> bytes:
@@ -334,4 +324,4 @@ def _open(path: Path, block_cache_bytes: int) -> Rdict:
     try:
         return Rdict(str(path), _options(_SMALL_BUFFER_BYTES, cache), column_families=families)
     except Exception as error:
-        raise _translate(error) from error
+        raise translate_open(error, path) from error

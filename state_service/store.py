@@ -93,9 +93,10 @@ async def open_store(
     for summary in recovered.history:
         history.add(summary)
     feed = Feed(tree, history)
+    history.on_corruption = lambda error: journal.condemn(error)
     journal = Journal(engine, tree, on_published=lambda blocks: store.on_published(blocks), on_failure=on_failure)
     flusher = Flusher(config, tree, cache, journal, history, recovered.floor)
-    reader = Reader(config, engine, tree, cache, history, flusher, recovered.epoch)
+    reader = Reader(config, engine, tree, cache, history, flusher, recovered.epoch, journal.condemn)
     committer = Committer(config, tree, journal, history, flusher, feed, reader)
     store = Store(config, engine, tree, cache, history, journal, flusher, feed, reader, committer)
     journal.start()

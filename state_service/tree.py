@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from state_service.model import CommitSummary, Durability, Entry, TransactionRecord
+from state_service.model import CommitSummary, Entry, TransactionRecord
 from state_service.records import Place
 
 _BLOCK_OVERHEAD_BYTES = 2048
@@ -45,6 +45,7 @@ class Block:
         "linear",
         "on_main",
         "parent",
+        "parent_id",
         "published",
         "shadowed",
         "transactions",
@@ -77,6 +78,7 @@ class Block:
         self.durability = summary.durability
         self.linear = summary.linear
         self.parent = parent
+        self.parent_id = summary.parent_id
         self.writes = writes
         self.transactions = transactions
         self.header = header
@@ -101,13 +103,13 @@ class Block:
 
     def summary(self) -> CommitSummary:
         """Returns the small part of the commit."""
-        parent_id = self.parent.commit_id if self.parent else b""
-        return CommitSummary(self.commit_id, self.version, parent_id, self.commitment, self.durability, self.linear)
+        return CommitSummary(
+            self.commit_id, self.version, self.parent_id, self.commitment, self.durability, self.linear
+        )
 
 
-def root_block(place: Place, header: bytes = b"") -> Block:
-    """Returns the block that stands for everything folded so far."""
-    summary = CommitSummary(place.commit_id, place.version, b"", place.commitment, Durability.SYNCED, linear=True)
+def root_block(summary: CommitSummary, header: bytes = b"") -> Block:
+    """Returns the block that stands for everything folded so far; `summary` is that of the newest folded commit."""
     root = Block(summary, None, {}, header=header)
     root.published = root.on_main = True
     return root

@@ -111,8 +111,8 @@ async def verify_store(engine: StorageEngine) -> StoreReport:
     recovered = await load(engine)
     tree = recovered.tree
     history = History(engine, Cache(0, 0), feed_versions=len(recovered.history), retained_versions=0)
-    for summary in recovered.history:
-        if history and summary.version != history.oldest_version + len(history):
+    for before, summary in zip((None, *recovered.history), recovered.history, strict=False):
+        if before is not None and (summary.version, summary.parent_id) != (before.version + 1, before.commit_id):
             raise CorruptionError(f"commit summary of version {summary.version}", "the version before it is missing")
         history.add(summary)
     report = await verify_range(tree, history, 0, 0)
