@@ -29,6 +29,8 @@ class Mode(enum.Enum):
     """Each transaction alone on the same view; nothing is kept."""
     CALL = "call"
     """Read-only calls without a transaction, each alone on the same view."""
+    BARE = "bare"
+    """Calls on a bare host, without transaction and authority: how single rules of the language are tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ class BlockContext:
 
     number: int
     """Height; 0 is genesis, where authority is not checked."""
-    parent_hash: bytes
-    """Commit id of the parent."""
-    witness: str
+    parent_hash: bytes | None
+    """Commit id of the parent; None as well as the others: unknown, on a bare host."""
+    witness: str | None
     """Account that produced the block."""
-    time_ns: int
+    time_ns: int | None
     """Nanoseconds since 1970."""
 
 
@@ -71,6 +73,8 @@ class Batch:
     """Where to run; None: the newest version."""
     careful: bool = False
     """Announce each transaction before it runs: a second try after a worker was lost must know whom to blame."""
+    trace: bool = False
+    """Tell which keys each transaction touched."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -107,6 +111,12 @@ class Result(msgspec.Struct, frozen=True):
     receipts: list[Note] = []
     events: list[Event] = []
     console: list[str] = []
+    gas_js: list[int | None] = []
+    """Gas used in V8 by each action; None where none ran."""
+    keys: list[str] = []
+    """Keys touched, when the batch asked for them."""
+    bug: str = ""
+    """What the kernel stumbled over; never leaves the process."""
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -131,18 +131,13 @@ class Executor:
         return {
             "op": "begin",
             "mode": batch.mode.value,
-            "block": {
-                "number": block.number,
-                "parent_hash": base58.encode(block.parent_hash),
-                "witness": block.witness,
-                "time": str(block.time_ns),
-            },
-            "view": {"version": opened.view.version},
+            "block": _kernel_block(block),
             "changed": changed,
             "entries": dict(zip(keys, opened.entries, strict=True)),
             "txs": batch.transactions,
             "calls": batch.calls,
             "careful": batch.careful,
+            "trace": batch.trace,
         }
 
     # -- what the kernel asks for --------------------------------------------------------------------------------
@@ -195,6 +190,15 @@ class Executor:
         self.close()
 
 
+def _kernel_block(block: BlockContext) -> dict[str, object]:
+    return {
+        "number": block.number,
+        "parent_hash": None if block.parent_hash is None else base58.encode(block.parent_hash),
+        "witness": block.witness,
+        "time": None if block.time_ns is None else str(block.time_ns),
+    }
+
+
 def _calls_in(transaction: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     publisher = transaction["publisher"]
     return ((publisher, action) for action in transaction["actions"])
@@ -203,4 +207,6 @@ def _calls_in(transaction: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str
 def _calls_of(batch: Batch) -> Iterable[tuple[str, Mapping[str, Any]]]:
     if batch.mode is Mode.CALL:
         return ((call["publisher"], call) for call in batch.calls)
+    if batch.mode is Mode.BARE:
+        return ()
     return (call for transaction in batch.transactions for call in _calls_in(transaction))

@@ -2,7 +2,8 @@
 //
 // Requests
 //   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: {number, parent_hash (base58), witness, time (text, ns)},
-//            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool}
+//            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
+//            careful: bool (tell the host before each item: the batch lost a worker before)}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
 //            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58)}
 //     call  82_call.js
@@ -39,6 +40,7 @@
       run: run ?? V8VM.transaction.execute,
       keeps: KEEPS[request.mode] === true,
       trace: request.trace === true,
+      careful: request.careful === true,
       results: [],
     };
     return runBatch();
@@ -60,6 +62,7 @@
     const { items, results } = batch;
     while (results.length < items.length) {
       mailbox.progress(results.length + 1);
+      if (batch.careful) V8VM.ask('announce', results.length);
       const result = runOne(items[results.length]);
       if (result === null) return { state: 'needs', needs: images.needs() };
       ArrayPrototypePush(results, result);
