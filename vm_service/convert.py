@@ -48,9 +48,12 @@ def block_context(header: block_pb2.BlockHeader) -> BlockContext:
 
 
 def to_header(block: BlockContext) -> block_pb2.BlockHeader:
-    """Returns the header of a block context."""
+    """Returns the header of a block context. REQUIRES: it is known."""
     return block_pb2.BlockHeader(
-        number=block.number, parent_hash=block.parent_hash, witness=block.witness, time_ns=block.time_ns
+        number=block.number,
+        parent_hash=block.parent_hash or b"",
+        witness=block.witness or "",
+        time_ns=block.time_ns or 0,
     )
 
 

@@ -72,7 +72,7 @@ def _list(items: Iterable[bytes]) -> bytes:
 
 
 def _signatures(signatures: Iterable[Signature]) -> bytes:
-    return _list([bytes([s.algorithm]) + _sized(s.signature) + _sized(s.public_key) for s in signatures])
+    return _list([bytes([s.algorithm & 0xFF]) + _sized(s.signature) + _sized(s.public_key) for s in signatures])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +118,29 @@ def contract_id(tx_hash: bytes) -> str:
 # -- admission ---------------------------------------------------------------------------------------------------------
 
 
-def admit(transaction: Transaction, chain_id: int, *, signatures_checked: bool = False) -> Admitted:
+def admit(
+    transaction: Transaction, chain_id: int, *, signatures_checked: bool = False, block_base: bool = False
+) -> Admitted:
     """Checks form and signatures of a transaction and turns it into kernel form.
 
     Args:
         transaction: as received.
         chain_id: the chain of this node.
         signatures_checked: trust the signatures; their keys still count for authority.
+        block_base: it is the base transaction at the head of a block: nobody signs it or pays for it.
 
     Raises:
         RefusedError: it must not be executed.
     """
     forms = canonical_forms(transaction)
+    tx_hash = digest(forms.full)
+    kernel = kernel_form(transaction, tx_hash, len(forms.full))
+    if block_base:
+        return Admitted(tx_hash, {**kernel, "base": True})
     check_form(transaction, len(forms.full), chain_id)
     if not signatures_checked:
-        _check_signatures(transaction, forms)
-    tx_hash = digest(forms.full)
-    return Admitted(tx_hash, _kernel_form(transaction, tx_hash, len(forms.full)))
+        check_signatures(transaction, forms)
+    return Admitted(tx_hash, kernel)
 
 
 def check_form(transaction: Transaction, size_bytes: int, chain_id: int) -> None:
@@ -158,7 +164,12 @@ def check_form(transaction: Transaction, size_bytes: int, chain_id: int) -> None
             raise RefusedError(text)
 
 
-def _check_signatures(transaction: Transaction, forms: Forms) -> None:
+def check_signatures(transaction: Transaction, forms: Forms) -> None:
+    """Checks every signature of a transaction.
+
+    Raises:
+        RefusedError: one is wrong.
+    """
     if not _all_right(transaction.signatures, forms.base):
         raise RefusedError("signer error")
     if not _all_right(transaction.publisher_signatures, forms.publish):
@@ -170,7 +181,8 @@ def _all_right(signatures: Sequence[Signature], form: bytes) -> bool:
     return all(verify(s.algorithm, message, s.signature, s.public_key) for s in signatures)
 
 
-def _kernel_form(transaction: Transaction, tx_hash: bytes, size_bytes: int) -> KernelTransaction:
+def kernel_form(transaction: Transaction, tx_hash: bytes, size_bytes: int) -> KernelTransaction:
+    """Returns what the kernel takes. REQUIRES: the signatures are right, since their keys count from here on."""
     t = transaction
     return {
         "hash": base58.encode(tx_hash),

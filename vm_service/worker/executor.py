@@ -25,8 +25,8 @@ from vm_service.compiler import Compiler
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
 from vm_service.sandbox.load_vm import Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
-from vm_service.worker.prefetch import AccessPredictor
-from vm_service.worker.state_reader import Entry, OpenedView, StateReader
+from vm_service.worker.prefetch import AccessPredictor, Call
+from vm_service.worker.state_reader import OpenedView, StateReader
 
 
 class Executor:
@@ -142,16 +142,25 @@ class Executor:
 
     # -- what the kernel asks for --------------------------------------------------------------------------------
 
-    def _read_state(self, payload: Mapping[str, Sequence[str]]) -> dict[str, Sequence[Entry]]:
-        """Host function `state.get`: reads keys at the pinned view and learns from having been asked."""
+    def _read_state(self, payload: Mapping[str, Sequence[str]]) -> dict[str, object]:
+        """Host function `state.get`: reads keys at the pinned view, and what the rest of the batch will want too."""
         keys = payload["keys"]
-        if self._batch is not None and self._batch.transactions:
-            index = max(self._sandbox.progress(), 1) - 1
-            calls = tuple(_calls_in(self._batch.transactions[index]))
-            for key in keys:
-                self._predictor.learn(calls, key)
-        self._cached.update(keys)
-        return {"entries": self._state.get_many(keys, self._view)}
+        more = self._foresee(keys)
+        entries = self._state.get_many([*keys, *more], self._view)
+        self._cached.update(keys, more)
+        return {"entries": entries[: len(keys)], "more": dict(zip(more, entries[len(keys) :], strict=True))}
+
+    def _foresee(self, missed: Sequence[str]) -> list[str]:
+        """Learns from keys that nobody foresaw; returns others that the rest of the batch will probably miss too."""
+        if self._batch is None:
+            return []
+        at = max(self._sandbox.progress(), 1) - 1
+        calls = tuple(_calls_of(self._batch, at, at + 1))
+        fresh = [self._predictor.learn(calls, key) for key in missed]
+        if not any(fresh):
+            return []
+        known = self._cached.union(missed)
+        return self._predictor.predict(_calls_of(self._batch, at), known)
 
     def _tell(self, index: int) -> None:
         """Host function `announce`."""
@@ -199,14 +208,10 @@ def _kernel_block(block: BlockContext) -> dict[str, object]:
     }
 
 
-def _calls_in(transaction: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    publisher = transaction["publisher"]
-    return ((publisher, action) for action in transaction["actions"])
-
-
-def _calls_of(batch: Batch) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    if batch.mode is Mode.CALL:
-        return ((call["publisher"], call) for call in batch.calls)
+def _calls_of(batch: Batch, start: int = 0, end: int | None = None) -> Iterable[Call]:
+    """Returns the calls that the items of a batch make directly, from one place to another."""
     if batch.mode is Mode.BARE:
         return ()
-    return (call for transaction in batch.transactions for call in _calls_in(transaction))
+    if batch.mode is Mode.CALL:
+        return ((call["publisher"], call) for call in batch.calls[start:end])
+    return ((item["publisher"], action) for item in batch.transactions[start:end] for action in item["actions"])

@@ -9,7 +9,7 @@ read; a missing one costs a host call in the middle of the batch. Nothing here c
     kind      = "b" | "m" | "l" | "c"                              ; 2, 3, 2, 1 components
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -34,6 +34,9 @@ Part: TypeAlias = str | int
 """Literal text, or the index of a value of the transaction."""
 Pattern: TypeAlias = tuple[str, tuple[tuple[Part, ...], ...]]
 """Kind, then the parts of each component."""
+
+Call: TypeAlias = tuple[str, Mapping[str, Any]]
+"""Publisher and action: contract, action, data."""
 
 _NO_PATTERNS: Mapping[Pattern, None] = {}
 
@@ -98,33 +101,40 @@ class AccessPredictor:
         """Knows nothing yet."""
         self._patterns: dict[tuple[str, str], dict[Pattern, None]] = {}
 
-    def learn(self, calls: Iterable[tuple[str, Mapping[str, Any]]], key: str) -> None:
+    def learn(self, calls: Iterable[Call], key: str) -> bool:
         """Remembers that a transaction read a key it was not prepared for.
 
         Args:
-            calls: publisher and action (contract, action, data) of each call of the transaction.
+            calls: the calls of the transaction.
             key: the key that was missing.
+
+        Returns:
+            Whether anything was new.
         """
         parsed = split_key(key)
         if parsed is None:
-            return
+            return False
         kind, components = parsed
+        fresh = False
         for publisher, action in calls:
             values = values_of(publisher, action["contract"], action["data"])
             slots = sorted(((i, v) for i, v in enumerate(values) if v), key=lambda item: -len(item[1]))
             pattern = (kind, tuple(generalise(text, slots) for text in components))
-            self._remember((action["contract"], action["action"]), pattern)
+            fresh |= self._remember((action["contract"], action["action"]), pattern)
+        return fresh
 
-    def _remember(self, name: tuple[str, str], pattern: Pattern) -> None:
+    def _remember(self, name: tuple[str, str], pattern: Pattern) -> bool:
         patterns = self._patterns.get(name)
         if patterns is None:
             if len(self._patterns) >= MAX_ACTIONS:
                 del self._patterns[next(iter(self._patterns))]
             patterns = self._patterns[name] = {}
-        if len(patterns) < MAX_PATTERNS:
-            patterns[pattern] = None
+        if pattern in patterns or len(patterns) >= MAX_PATTERNS:
+            return False
+        patterns[pattern] = None
+        return True
 
-    def predict(self, calls: Iterable[tuple[str, Mapping[str, Any]]], known: set[str]) -> list[str]:
+    def predict(self, calls: Iterable[Call], known: Container[str]) -> list[str]:
         """Returns keys that the calls will probably read and that are not in `known`, at most `MAX_KEYS`."""
         found: dict[str, None] = {}
         for publisher, action in calls:

@@ -67,7 +67,7 @@ class BatchService:
         first = requests[0]
         transactions = [transaction for request in requests for transaction in request.transactions]
         now_ns = time.time_ns()
-        run = self._admit(transactions, now_ns, work, signatures_checked=first.signatures_checked)
+        run = self._admit(transactions, work, signatures_checked=first.signatures_checked)
         block = _given(first.header) if first.HasField("header") else _open(now_ns)
         mode = Mode.DRY if first.dry_run else Mode.EXECUTE
         ending = self.runner.run(run, Target(mode, block, careful=work.careful))
@@ -88,7 +88,7 @@ class BatchService:
         """ValidateTransactions."""
         request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
         now_ns = request.time_ns or time.time_ns()
-        run = self._admit(request.transactions, now_ns, work)
+        run = self._admit(request.transactions, work)
         ending = self.runner.run(run, Target(Mode.VALIDATE, _open(now_ns), careful=work.careful))
         response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
         return [response.SerializeToString()]
@@ -96,13 +96,12 @@ class BatchService:
     def _admit(
         self,
         transactions: Sequence[transaction_pb2.Transaction],
-        now_ns: int,
         work: channel.Work,
         *,
         signatures_checked: bool = False,
     ) -> Run:
         """Takes transactions in and answers those that need not run."""
-        items = self._intake.admit(transactions, now_ns, signatures_checked=signatures_checked)
+        items = self._intake.admit(transactions, signatures_checked=signatures_checked)
         self.item_count += len(items)
         run = Run(items)
         by_index = {item.index: item for item in work.excluded if not item.tx_hash}
@@ -203,8 +202,7 @@ class BatchService:
         work: channel.Work,
         judge: Callable[[Sequence[Outcome], Committed], bool] | None = None,
     ) -> tuple[Run, Target]:
-        now_ns = request.header.time_ns
-        run = self._admit(request.transactions, now_ns, work, signatures_checked=request.signatures_checked)
+        run = self._admit(request.transactions, work, signatures_checked=request.signatures_checked)
         header = request.header.SerializeToString(deterministic=True)
         block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
         at = View(0, request.parent_id) if request.parent_id else None

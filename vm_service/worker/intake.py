@@ -1,0 +1,52 @@
+"""Takes transactions in: form, hash and signatures of each, once, before the batch runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from iost.chain.v1 import transaction_pb2
+from vm_service import transactions
+from vm_service.model import KernelTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A transaction as the batch sees it."""
+
+    tx_hash: bytes
+    """SHA3-256 of its full canonical form."""
+    kernel: KernelTransaction = field(default_factory=dict)
+    """Its kernel form; empty when refused."""
+    refused: str | None = None
+    """Why it must not be executed."""
+
+
+class Intake:
+    """Checks transactions against the settings of the service."""
+
+    def __init__(self, chain_id: int, *, trust_signature_claims: bool) -> None:
+        """Sets what is accepted.
+
+        Args:
+            chain_id: the chain of this node.
+            trust_signature_claims: honour callers who say that they checked all signatures.
+        """
+        self._chain_id = chain_id
+        self._trust = trust_signature_claims
+
+    def admit(self, received: Sequence[transaction_pb2.Transaction], *, signatures_checked: bool = False) -> list[Item]:
+        """Checks transactions, in order.
+
+        Args:
+            received: as they came.
+            signatures_checked: the caller says that all signatures are right.
+        """
+        trusted = signatures_checked and self._trust
+        return [self._admit(transaction, trusted=trusted) for transaction in received]
+
+    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool) -> Item:
+        try:
+            admitted = transactions.admit(transaction, self._chain_id, signatures_checked=trusted)
+        except transactions.RefusedError as error:
+            tx_hash = transactions.digest(transactions.canonical_forms(transaction).full)
+            return Item(tx_hash, refused=str(error))
+        return Item(admitted.tx_hash, admitted.kernel)
