@@ -32,6 +32,10 @@ from chassis.errors import ErrorInterceptor
 from chassis.metrics import Metrics
 
 EXIT_FAILED = 1
+LIVENESS = "liveness"
+"""Name under which health answers SERVING for as long as the event loop runs, whatever other services do: restarting
+this process would not bring them back."""
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = logging.getLogger(__name__)
 
@@ -102,6 +106,7 @@ class Server:
         """Adds health and reflection, then starts to answer."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self.set_serving(True)
         await self.grpc.start()
 

@@ -2,6 +2,7 @@
 
     ServiceError (chassis)
     ├── SaturatedError            RESOURCE_EXHAUSTED, retry after a moment
+    ├── DrainingError             UNAVAILABLE: this gateway is stopping
     ├── NoEndpointError           UNAVAILABLE: no address of a VM service is known
     ├── ContractNotFoundError     NOT_FOUND
     ├── TokenNotFoundError        NOT_FOUND
@@ -20,6 +21,15 @@ class SaturatedError(ServiceError):
 
     reason = "GATEWAY_SATURATED"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    retryable = True
+    retry_delay_ms = 100
+
+
+class DrainingError(ServiceError):
+    """The gateway is stopping; another one goes on from the cursor."""
+
+    reason = "GATEWAY_DRAINING"
+    code = grpc.StatusCode.UNAVAILABLE
     retryable = True
     retry_delay_ms = 100
 

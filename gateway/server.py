@@ -1,11 +1,10 @@
 """The gateway process: connections to the services behind it, and the four services it offers."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -17,6 +16,7 @@ from gateway import health
 from gateway.admission import Admission
 from gateway.config import GatewayConfig
 from gateway.contracts import Contracts
+from gateway.errors import DrainingError
 from gateway.forwarding import ROUTES, Context, Forwarder
 from gateway.inspection import Inspection
 from gateway.metrics import CALLS, LATENCY
@@ -62,7 +62,9 @@ class Gateway:
         self._streams = Admission(config.stream_count, config.in_flight_bytes)
         self._vms = VmPool(config.vm_address, self._endpoint, config.resolve_ms)
         self._state: Peer | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._streaming: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     def _endpoint(self, address: str) -> VmEndpoint:
         return VmEndpoint(
@@ -88,14 +90,16 @@ class Gateway:
             server.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(descriptor.full_name, methods),))
             server.expose(descriptor.full_name)
         watching = health.watch(server, self._vms, self._state, self._config.peer_loss_ms)
-        self._watch = asyncio.create_task(watching, name="watch peers")
+        self._tasks = [
+            asyncio.create_task(watching, name="watch peers"),
+            asyncio.create_task(self._end_streams(server), name="end streams"),
+        ]
 
     async def stop(self) -> None:
         """Disconnects."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._vms.close()
         if self._state is not None:
             await self._state.close()
@@ -150,17 +154,33 @@ class Gateway:
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - bytes or a message
             size = _size(request)
             admission.enter(size)
+            task = cast("asyncio.Task[None]", asyncio.current_task())
+            self._streaming.add(task)
             try:
                 async for response in behavior(request, context):
                     yield response
                 CALLS.labels(method, "OK").inc()
+            except asyncio.CancelledError:
+                if not self._draining:
+                    CALLS.labels(method, grpc.StatusCode.CANCELLED.name).inc()
+                    raise
+                CALLS.labels(method, DrainingError.code.name).inc()
+                raise DrainingError("the gateway is stopping; resume at another one") from None
             except BaseException as error:
                 CALLS.labels(method, code_name(error)).inc()
                 raise
             finally:
                 admission.leave(size)
+                self._streaming.discard(task)
 
         return handle
+
+    async def _end_streams(self, server: Server) -> None:
+        """Streams have no end of their own: listeners are told to go on elsewhere once draining begins."""
+        await server.stopping()
+        self._draining = True
+        for task in tuple(self._streaming):
+            task.cancel()
 
 
 def _encode(message: Message) -> bytes:

@@ -13,10 +13,10 @@ class StateConfig(ServerConfig):
     """The store of the chain's state: versions, caches, journal."""
 
     port: int = setting(
-        50053,
+        7003,
         unit="TCP port",
         help="port to listen on; 0 picks a free one",
-        reason="50051 gateway, 50052 VM, 50053 state",
+        reason="7001, 7002, 7003: the three services",
         minimum=0,
     )
     data_dir: Path = setting(

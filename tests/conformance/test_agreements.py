@@ -1,4 +1,4 @@
-"""What two packages must write alike, as neither may import the other: canonical bytes, base58, stored keys, signatures."""
+"""What two packages must write alike, as neither may import the other: canonical bytes, base58, keys, signatures."""
 
 from hypothesis import given
 from hypothesis import strategies as st

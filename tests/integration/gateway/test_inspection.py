@@ -3,13 +3,16 @@
 import asyncio
 import json
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from chassis.channels import aio_channel
+from chassis.errors import from_rpc_error
 from gateway.client import AsyncClient, Client, EventFilter, RemoteError
 from iost.gateway.v1 import inspection_service_pb2 as pb
+from iost.gateway.v1.inspection_service_pb2_grpc import InspectionServiceStub
 from tests.support.waiting import until
 
 RECORD = {
@@ -132,6 +135,20 @@ async def test_events_from_a_cursor_to_the_head(world) -> None:
     rest = [item.event.data async for item in world.client.events(wanted, cursor=everything[0].cursor)]
     assert [item.event.data for item in everything] == ["a", "b", "c"]
     assert rest == ["b", "c"]
+
+
+async def test_a_stopping_gateway_ends_its_streams_at_once(world) -> None:
+    world.state.post("a")
+    async with aio_channel(world.address) as channel:
+        stream = InspectionServiceStub(channel).StreamEvents(pb.StreamEventsRequest(cursor=pb.EventCursor()))
+        assert (await anext(aiter(stream))).event.data == "a"
+        world.server.request_stop("test")
+        async with asyncio.timeout(3):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await anext(aiter(stream))
+            await world.server.drain(10_000)
+    error = from_rpc_error(raised.value)
+    assert (error.reason, error.code) == ("GATEWAY_DRAINING", grpc.StatusCode.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("world", [{"stream_count": 1}], indirect=True)
