@@ -21,9 +21,10 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from chassis.errors import ServiceError
 from state_service import checkpoints, keys
 from state_service.config import StateConfig
-from state_service.errors import StateError, StorageFailedError
+from state_service.errors import StorageFailedError
 from state_service.figures import FIGURES
 from state_service.model import View, WriteBatch
 from state_service.rocks import RocksEngine
@@ -181,7 +182,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - passes on wha
     """Runs a command; a known failure is one line and exit code 1."""
     try:
         return asyncio.run(work)
-    except (StateError, MalformedLineError, OSError) as error:
+    except (ServiceError, MalformedLineError, OSError) as error:
         cause = getattr(error, "cause", "")
         reason = getattr(error, "reason", type(error).__name__)
         typer.echo(f"{reason}: {error}{f' ({cause})' if cause else ''}", err=True)

@@ -54,15 +54,17 @@ class InspectionServicer(rpc.InspectionServiceServicer):
     ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Streams events of committed transactions."""
         feed = self._store().feed
-        skip = _Place(0, -1, -1)
+        skip = _BEFORE_ALL
         if request.HasField("cursor"):
             position, skip = _start(feed, request.cursor)
         else:
             position = Position(feed.tree.head.version, feed.tree.head.commit_id)
+        await context.send_initial_metadata(())  # tells the caller that it is following from here on
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):
                 cursor = pb.EventCursor(version=item.version + 1, transaction_index=0, event_index=-1)
                 yield pb.StreamEventsResponse(cursor=cursor, unwind=True)
+                skip = _BEFORE_ALL  # what the caller had seen of the dropped branch says nothing about this one
                 continue
             for response in _events(item, request):
                 cursor = response.cursor
@@ -77,6 +79,9 @@ class _Place:
     event_index: int
 
 
+_BEFORE_ALL = _Place(0, -1, -1)
+
+
 def _start(feed: Feed, cursor: pb.EventCursor) -> tuple[Position, _Place]:
     """Finds where a cursor goes on: after which commit, and after which event of the next one."""
     convert.check_version(cursor.version, "cursor.version")
@@ -85,7 +90,7 @@ def _start(feed: Feed, cursor: pb.EventCursor) -> tuple[Position, _Place]:
     if len(cursor.block_id) > convert.MAX_ID_BYTES:
         raise InvalidRequestError(f"a block id has at most {convert.MAX_ID_BYTES} bytes", field="cursor.block_id")
     if not cursor.version:
-        return Position(feed.oldest_version - 1, None), _Place(0, -1, -1)
+        return Position(feed.oldest_version - 1, None), _BEFORE_ALL
     return feed.resume(cursor.version, cursor.block_id), _Place(
         cursor.version, cursor.transaction_index, cursor.event_index
     )

@@ -35,7 +35,7 @@ def watched(
     """Makes a read that finds damage stop the whole service, not only its caller."""
 
     @functools.wraps(method)
-    async def read(self: "Reader", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self: "Reader", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await method(self, *args, **kwargs)
         except CorruptionError as error:

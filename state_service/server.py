@@ -15,7 +15,7 @@ from state_service.model import View
 from state_service.store import Store
 
 Context = grpc.aio.ServicerContext[Any, Any]
-"""What grpc hands to every method beside the request; the store needs nothing of it."""
+"""What grpc hands to every method beside the request."""
 
 
 class StateServicer(rpc.StateServiceServicer):
@@ -101,6 +101,7 @@ class StateServicer(rpc.StateServiceServicer):
         first = request.from_version or feed.oldest_version
         position = Position(first - 1, request.known_block_id or (b"" if first == 1 else None))
         feed.check_position(position)
+        await context.send_initial_metadata(())  # tells the caller that it is following from here on
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):
                 yield pb.StreamChangesResponse(version=item.version, commit_id=item.commit_id, unwind=True)

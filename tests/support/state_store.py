@@ -46,7 +46,7 @@ async def check(store: Store) -> None:
     """What must hold whenever nothing is under way: sums agree, commitments recompute, cache equals store."""
     await store.journal.drained()
     tree = store.tree
-    held = sum(block.held_bytes for block in tree.blocks() if block is not tree.root)
+    held = sum(block.held_bytes for block in tree._by_id.values() if block is not tree.root)
     assert tree.held_bytes == held
     assert store.cache.byte_count <= store.cache.limit_bytes
     assert store.cache.counts.mismatches == 0

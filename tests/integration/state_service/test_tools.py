@@ -1,0 +1,134 @@
+"""The offline tools: verify, stats, export, import, checkpoint, restore."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from state_service import checkpoints
+from state_service.cli import app
+from tests.support.state_store import commit, contents, fold, get, opened, transaction
+from tests.support.waiting import until
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def call(*arguments: str, data_dir: str = "store", text: str | None = None) -> Result:
+        result = CliRunner().invoke(app, [*arguments, "--data-dir", str(tmp_path / data_dir)], input=text)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return call
+
+
+async def make(folder: Path) -> dict[str, str]:
+    async with opened(folder=folder) as store:
+        for n in range(1, 21):
+            await commit(
+                store, f"c{n}", {"k": str(n), f"acc/{n}": "x", "bin": "\x01"}, transactions=[transaction(f"t{n}")]
+            )
+        await store.committer.finalize(b"c10")
+        await store.flusher.fold(10)
+        return await contents(store)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> dict[str, str]:
+    return asyncio.run(make(tmp_path / "store"))
+
+
+def test_verify_and_stats_tell_where_a_store_stands(run: Run, expected: dict[str, str]) -> None:
+    report = json.loads(run("verify", "--json").stdout)
+    assert (report["head_version"], report["base_version"], report["block_count"]) == (20, 10, 10)
+    assert (report["first_version"], report["last_version"], report["checked_keys"]) == (1, 20, 12)
+    stats = json.loads(run("stats", "--json").stdout)
+    assert (stats["head_version"], stats["writer_epoch"]) == (20, 2)
+    assert "head_version" in run("stats").stdout
+
+
+def test_an_export_can_be_imported_and_an_import_repeated(run: Run, expected: dict[str, str], tmp_path: Path) -> None:
+    exported = run("export").stdout
+    assert len(exported.splitlines()) == len(expected)
+    some = run("export", "--prefix", "acc/1")
+    assert [json.loads(line)["key"] for line in some.stdout.splitlines()] == [
+        "acc/1",
+        *(f"acc/{n}" for n in range(10, 20)),
+    ]
+    first = run("import", "-", "--batch-size", "5", "--json", data_dir="copy", text=exported)
+    assert json.loads(first.stdout) == {"commits": 5, "writes": 22, "head_version": 5}
+    again = run("import", "-", "--batch-size", "5", "--json", data_dir="copy", text=exported)
+    assert json.loads(again.stdout) == {"commits": 0, "writes": 0, "head_version": 5}
+    target = tmp_path / "copy.jsonl"
+    assert run("export", "--output", str(target), data_dir="copy").exit_code == 0
+    keys = [json.loads(line)["key"] for line in target.read_text().splitlines()]
+    assert keys == sorted(expected)
+
+
+def test_a_checkpoint_is_restored_into_an_empty_folder_only(run: Run, expected: dict[str, str], tmp_path: Path) -> None:
+    made = run("checkpoint", "one", "--checkpoint-dir", str(tmp_path / "cp"), "--json")
+    assert json.loads(made.stdout)["version"] == 20
+    restored = run("restore", str(tmp_path / "cp/one"), "--json", data_dir="back")
+    assert json.loads(restored.stdout) == {"version": 20, "labelled_version": 20}
+
+    async def check() -> None:
+        async with opened(folder=tmp_path / "back") as store:
+            assert await contents(store) == expected
+            assert (await commit(store, "c3")).duplicate
+            assert (await commit(store, "new", {"k": "new"})).version == 21
+
+    asyncio.run(check())
+    refused = run("restore", str(tmp_path / "cp/one"), data_dir="back")
+    assert (refused.exit_code, "not empty" in refused.stderr) == (1, True)
+    # The checkpoint is a store of its own: restoring once more gives the old state again.
+    assert run("restore", str(tmp_path / "cp/one"), data_dir="again").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["verify", "stats", "export"])
+def test_a_folder_without_a_store_is_one_line_and_exit_code_1(run: Run, command: str) -> None:
+    result = run(command, data_dir="nothing")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "STORAGE_FAILED" in result.stderr
+
+
+def test_a_damaged_store_is_named_with_its_place(run: Run, expected: dict[str, str], tmp_path: Path) -> None:
+    (victim,) = sorted((tmp_path / "store/db").glob("*.sst"), key=lambda path: path.stat().st_size)[-1:]
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 4] ^= 1
+    victim.write_bytes(data)
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "STATE_CORRUPTED" in result.stderr
+    assert victim.name in result.stderr
+
+
+def test_bad_import_lines_and_checkpoint_names_are_refused(run: Run, expected: dict[str, str], tmp_path: Path) -> None:
+    bad = run("import", "-", text='{"key": 1}\n')
+    assert (bad.exit_code, "line 1" in bad.stderr) == (1, True)
+    for name in ("", ".hidden", "a/b", "x" * 65):
+        assert run("checkpoint", name, "--checkpoint-dir", str(tmp_path / "cp")).exit_code == 1
+    assert run("restore", str(tmp_path), data_dir="x").exit_code == 1
+
+
+async def test_a_checkpoint_made_while_serving_holds_what_was_committed(tmp_path: Path) -> None:
+    async with opened(folder=tmp_path / "store") as store:
+
+        async def write() -> None:
+            for n in range(200):
+                await commit(store, f"c{n}", {"k": str(n)})
+
+        writing = asyncio.create_task(write())
+        await until(lambda: store.tree.head.version >= 50)
+        head = store.reader.head()
+        label = await checkpoints.create(store.engine, head, tmp_path / "cp", "live")
+        await writing
+        await fold(store)
+    checkpoints.copy_into(tmp_path / "cp/live", tmp_path / "back")
+    async with opened(folder=tmp_path / "back") as store:
+        assert label.version == head.version <= store.tree.head.version < 200
+        assert store.tree.main_at(head.version).commitment == head.commitment
+        assert await get(store, "k", head.version) == str(head.version - 1)
