@@ -70,12 +70,23 @@
   function runScript(frame, record, args) {
     meter.charge(costs.javascript);
     const outermost = current === frame && !(frame.parent !== null && frame.parent.sandboxed);
-    const outcome = V8VM.v1.invoke(V8VM.images.require(record), frame.api, V8VM.arguments.toScript(args), meter.limit - meter.used);
+    const outcome = invoke(V8VM.images.require(record), frame.api, V8VM.arguments.toScript(args));
     if (outermost) V8VM.context.current().gasJs = outcome.gas;
-    if (!outcome.ok && outcome.dead === 'gas') throw meter.die('gas');
-    meter.charge(outcome.gas);
-    return outcome.ok ? [outcome.result] : fail(outcome.error);
+    return [resultOf(outcome)];
   }
+
+  // Runs a method in a sandbox of its own, with all the gas that is left here; its gas is charged here.
+  function invoke(key, method, args) {
+    const { left } = meter;
+    const outcome = V8VM.v1.invoke(key, method, args, left);
+    if (outcome.dead === 'gas') throw meter.die('gas');
+    meter.dead = null; // any other stop was the sandbox's own: for the caller it is a failure
+    meter.left = left;
+    meter.charge(outcome.gas);
+    return outcome;
+  }
+
+  const resultOf = (outcome) => (outcome.ok ? outcome.result : fail(outcome.error));
 
   // Every other payer that this frame made pay must have agreed. Free, as in the reference.
   function requirePayers(frame) {
@@ -169,12 +180,9 @@
     current = new Frame(contract, api, false);
     current.api = null; // a bare host knows no method name
     try {
-      const outcome = V8VM.v1.invoke(key, api, args, meter.limit - meter.used);
-      if (!outcome.ok && outcome.dead === 'gas') throw meter.die('gas');
-      meter.charge(outcome.gas);
-      if (!outcome.ok) fail(outcome.error);
+      const result = resultOf(invoke(key, api, args));
       mergeRam(current);
-      return outcome.result;
+      return result;
     } finally {
       current = null;
     }

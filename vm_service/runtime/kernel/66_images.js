@@ -6,7 +6,7 @@
   const { ArrayPrototypePush } = V8VM.primordials;
   const { meter } = V8VM;
 
-  let needs = []; // {need_id, source, abi, validate}
+  let needs = []; // {need_id, source, abi, validate, raw}
   let compiled = new Map(); // what was asked -> answer: {error} or {key, code_bytes, ...}
   let asked = new Map(); // need_id -> what was asked
   let keysByHash = new Map(); // code hash of a record -> key of the image that runs it
@@ -17,14 +17,15 @@
     asked = new Map();
   }
 
-  // The compile stage's answer for a source. `abi`: the ABI document of a contract to be checked, or null.
-  function compile(source, abi, validate) {
-    const question = `${validate ? '!' : '?'}${abi === null ? '' : V8VM.text.encode(abi)}\n${source}`;
+  // The compile stage's answer for a source. `abi`: the ABI document of a contract to be checked, or null; `raw`: leave the
+  // source as it is, without rewriting and charges.
+  function compile(source, abi, validate, raw) {
+    const question = `${validate ? '!' : '?'}${raw ? 'r' : ''}${abi === null ? '' : V8VM.text.encode(abi)}\n${source}`;
     const answer = compiled.get(question);
     if (answer !== undefined) return answer;
     const need_id = `${asked.size}`;
     asked.set(need_id, question);
-    ArrayPrototypePush(needs, { need_id, source, abi, validate });
+    ArrayPrototypePush(needs, { need_id, source, abi, validate, raw });
     throw meter.die('restart');
   }
 
@@ -36,12 +37,12 @@
   // Key of the installed image of a contract.
   function require(record) {
     const hash = record.code_hash;
-    if (V8VM.v1.images.has(hash)) return hash;
+    if (hash !== '' && V8VM.v1.images.has(hash)) return hash;
     const known = keysByHash.get(hash);
     if (known !== undefined && V8VM.v1.images.has(known)) return known;
-    const { key, error } = compile(record.code, record.info, false);
+    const { key, error } = compile(record.code, record.info, false, record.raw === true);
     if (error !== undefined) throw new V8VM.Failure(error);
-    if (key !== hash) keysByHash.set(hash, key); // the compiler is another version than the one that published it
+    if (hash !== '' && key !== hash) keysByHash.set(hash, key); // the compiler is another version than the one that published it
     return key;
   }
 

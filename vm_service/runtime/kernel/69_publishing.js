@@ -51,7 +51,7 @@
   function compile(contract) {
     const { info, code } = contract;
     if (info.lang !== 'javascript') fail('vm unsupported');
-    const compiled = images.compile(code, info, true);
+    const compiled = images.compile(code, info, true, false);
     const refused = compiled.error;
     if (refused !== undefined && StringPrototypeStartsWith(refused, VALIDATE_ERROR)) fail(refused);
     for (const method of info.abi) checkAmountLimits(method.amountLimit, true);

@@ -24,8 +24,7 @@
   const SHOWN_ACTION_BYTES = 100;
   const UNMETERED = 2 ** 52; // limit while the kernel itself asks, outside of any budget
 
-  const BASE = 'base.iost';
-  const isBase = (tx) => tx.publisher === BASE && tx.actions.length === 1 && tx.actions[0].contract === BASE && tx.actions[0].action === 'exec';
+  const isBase = (tx) => tx.base === true; // the head of a block, marked by whoever runs the block
 
   // Ends the preparation with a refusal.
   class Refusal {
@@ -98,8 +97,7 @@
     checkNumbers(tx, paid);
     checkTime(tx);
     checkGas(tx);
-    meter.used = 0;
-    meter.limit = UNMETERED;
+    meter.enter(UNMETERED);
     checkSigners(tx);
     const checked = meter.used;
     checkLimits(tx);
@@ -176,14 +174,13 @@
 
   // Runs one action within the budget left; returns {text} or {status}. Throws the stops that are not the contract's.
   function attempt(action, transaction) {
-    meter.used = 0;
-    meter.limit = transaction.budget;
+    meter.enter(transaction.budget);
+    meter.depth = 0;
     try {
       return { text: runAction(action, transaction) };
     } catch (error) {
       if (meter.dead === 'gas') {
-        meter.dead = null;
-        meter.used = transaction.budget;
+        meter.dead = null; // all gas stays used
         return { status: { code: RUNTIME_ERROR, message: 'out of gas' } };
       }
       if (error === STOP || meter.dead !== null) throw error;
@@ -288,7 +285,7 @@
     const free = context.block().number === 0 || isBase(tx);
     transaction.budget = (free ? UNMETERED : MathFloor(tx.gas_limit / tx.gas_ratio)) - paid;
     result.gas_usage = (paid + runActions(tx, transaction, result)) * tx.gas_ratio;
-    meter.limit = UNMETERED;
+    meter.enter(UNMETERED);
     settle(tx, transaction, result);
     result.console = transaction.console;
     return result;

@@ -13,8 +13,8 @@
 
   // Runs `body` within `limit` gas; returns its status, its gas and what it returned.
   function guarded(limit, body) {
-    meter.used = 0;
-    meter.limit = limit;
+    meter.enter(limit);
+    meter.depth = 0;
     try {
       return { code: 0, message: '', value: body(), gas: meter.used };
     } catch (error) {
@@ -57,7 +57,7 @@
   }
 
   // A method on a bare host: no transaction, no amount limits, no base cost. {contract, action, data, publisher, signers,
-  // gas_limit (gas)} and for JavaScript that is not published `source`. Effects are kept when it succeeds.
+  // gas_limit (gas)} and for JavaScript that is not published `source` (with `raw` it runs as it is, uncharged). Effects are kept when it succeeds.
   function bare(call) {
     const opened = context.openTransaction(pseudoTransaction(call), new Set(call.signers ?? []));
     opened.budget = call.gas_limit;
@@ -71,7 +71,7 @@
   }
 
   function bareScript(call) {
-    const key = V8VM.images.require({ code: call.source, code_hash: call.code_hash, info: null });
+    const key = V8VM.images.require({ code: call.source, code_hash: '', info: null, raw: call.raw });
     return frames.runBareScript(call.contract, call.action, key, V8VM.primordials.JSONParse(call.data));
   }
 

@@ -5,13 +5,14 @@
 //            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
 //            careful: bool (tell the host before each item: the batch lost a worker before)}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
-//            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58)}
+//            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58),
+//            base: true for the base transaction of a block}
 //     call  82_call.js
 //   resume  {op, compiled: {need_id: {error} | {key, code_bytes, ...}}}
 //   settle  {op, version | null}: the batch was committed as that version, or dropped
 //
 // Answer of begin and resume
-//   {state: "needs", needs: [{need_id, source, abi, validate}]}: compile, install, resume; or
+//   {state: "needs", needs: [{need_id, source, abi, validate, raw}]}: compile, install, resume; or
 //   {state: "done", results, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
 //      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace)}
