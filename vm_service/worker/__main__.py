@@ -48,7 +48,10 @@ class Worker:
             flags=start.flags,
         )
         self._store = StateClient(
-            start.state_target, max_message_bytes=start.max_message_bytes, timeout_ms=start.state_timeout_ms
+            start.state_target,
+            max_message_bytes=start.max_message_bytes,
+            timeout_ms=start.state_timeout_ms,
+            on_lost=self._on_store_lost,
         )
         self._executor = Executor(self._store, limits=self._limits, announce=self._announce)
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)

@@ -1,7 +1,8 @@
 """The state service as a store: one blocking channel, opened once, used from the main thread and from V8's.
 
-A lost reply is asked for again with the same commit id, which the store answers as it did the first time; so a call
-fails only when the store stays away longer than the deadline.
+The connection is opened once: a confined worker cannot make another one. When it breaks, calls fail at once and
+`on_lost` is called; the worker leaves, and its batch runs again on one that has a connection. A commit whose reply was
+lost is then found by its receipts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from vm_service.model import Committed, View
 from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, OpenedView
 
 M = TypeVar("M", bound=Message)
+NEVER_MS = 2**31 - 1
+"""gRPC closes a connection that idles for half an hour; this one could not be opened again."""
 
 
 class Future(Protocol):
@@ -95,28 +98,44 @@ class StateClient:
     RECEIPT_PAGE = 1000
     """Hashes the store takes in one call."""
 
-    def __init__(self, target: str, *, max_message_bytes: int, timeout_ms: int) -> None:
-        """Opens the channel; connects at the first call.
+    def __init__(
+        self, target: str, *, max_message_bytes: int, timeout_ms: int, on_lost: Callable[[], None] | None = None
+    ) -> None:
+        """Opens the channel; `connect` connects it.
 
         Args:
             target: address of the state service.
             max_message_bytes: largest message, either way.
-            timeout_ms: how long one call may take, retries included.
+            timeout_ms: how long one call may take.
+            on_lost: called once, on a thread of gRPC, when the connection breaks.
         """
-        policies = (channels.CallPolicy(timeout_ms=timeout_ms, attempts=5, wait_for_ready=True),)
-        self._channel = channels.sync_channel(target, max_message_bytes=max_message_bytes, policies=policies)
+        policies = (channels.CallPolicy(timeout_ms=timeout_ms, attempts=1),)
+        options = (*channels.channel_options(max_message_bytes, policies), ("grpc.client_idle_timeout_ms", NEVER_MS))
+        self._channel = grpc.insecure_channel(target, options=options)
+        self._on_lost = on_lost
         self._state = state_grpc.StateServiceStub(self._channel)
         self._inspection = inspection_grpc.InspectionServiceStub(self._channel)
         self.read_call_count = 0
         self.epoch = 0
+        self._was_ready = False
 
-    def connect(self) -> None:
-        """Waits for the connection by asking for the head.
+    def connect(self, timeout_s: float) -> None:
+        """Waits for the connection.
 
         Raises:
             RemoteError: the store cannot be reached.
         """
-        _call(self._inspection.GetHead, inspection_pb.GetHeadRequest())
+        head = self._inspection.GetHead
+        _call(lambda request: head(request, wait_for_ready=True, timeout=timeout_s), inspection_pb.GetHeadRequest())
+        if self._on_lost is not None:
+            self._channel.subscribe(self._watch)
+
+    def _watch(self, state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.READY:
+            self._was_ready = True
+        elif self._was_ready and self._on_lost is not None:
+            on_lost, self._on_lost = self._on_lost, None
+            on_lost()
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
