@@ -1,7 +1,7 @@
 """Gathering: concurrent calls of one transaction each share a batch on their way to the VM service.
 
 A batch costs the VM and state services little more than a single transaction. Nobody waits for company: an idle
-gatherer sends at once, and whoever arrives while batches are in progress goes with the next one. Requests are joined
+gatherer sends at once, and whoever arrives while a batch is in progress goes with the next one. Requests are joined
 and answers split as bytes (see `wire`). Whether a transaction is accepted does not depend on its company: should the
 VM service refuse a whole batch as malformed, its halves are sent again, down to single transactions (which is safe:
 transactions are idempotent by hash).
@@ -53,7 +53,8 @@ class Gatherer:
         self._max_count = max_count
         self._max_in_flight = max_in_flight
         self._queue: deque[_Waiting] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], int] = {}
+        self._pumping = False
 
     async def submit(self, raw: bytes, timeout_s: float | None) -> bytes:
         """Sends a request that holds one transaction and nothing else (`wire.single`); returns its own response.
@@ -66,16 +67,31 @@ class Gatherer:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         waiting = _Waiting(raw, deadline, loop.create_future())
         self._queue.append(waiting)
-        if len(self._tasks) < self._max_in_flight:
-            task = loop.create_task(self._drain())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not self._pumping:
+            # Behind whatever the event loop has read already: calls that arrived together go together.
+            self._pumping = True
+            loop.call_soon(self._pump)
         return await waiting.answer
 
-    async def _drain(self) -> None:
-        while batch := self._take():
-            GATHERED.observe(len(batch))
-            await self._exchange(batch)
+    def _pump(self) -> None:
+        """Sends what may be sent now."""
+        self._pumping = False
+        while self._queue and self._may_send():
+            if batch := self._take():
+                GATHERED.observe(len(batch))
+                task = asyncio.get_running_loop().create_task(self._exchange(batch))
+                self._sending[task] = len(batch)
+                task.add_done_callback(self._sent)
+
+    def _may_send(self) -> bool:
+        """When idle at once; beside batches in progress only with as much company as the largest of them had."""
+        if not self._sending:
+            return True
+        return len(self._sending) < self._max_in_flight and len(self._queue) >= max(self._sending.values())
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        del self._sending[task]
+        self._pump()
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
