@@ -39,12 +39,14 @@ class FakeVm:
         delay_s: how long each request takes.
         deadlines: seconds left when each request arrived.
         cancelled: requests that were cancelled while they took their time.
+        refuse: unless empty, every transaction is refused with this message.
     """
 
     delay_s: float = 0.0
     batches: list[list[str]] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
     cancelled: int = 0
+    refuse: str = ""
 
     async def ExecuteTransactions(self, request: Any, context: Any) -> Any:
         publishers = [transaction.publisher for transaction in request.transactions]
@@ -59,6 +61,9 @@ class FakeVm:
             raise MalformedRequestError("publisher is wrong", field=f"transactions[{publishers.index('malformed')}]")
         if "odd" in publishers:
             raise OddError("odd", metadata={"who": "vm"}, details=[state.ConflictDetail(version=9)])
+        if self.refuse:
+            refused = execution.TransactionOutcome(verdict=execution.VERDICT_REFUSED, message=self.refuse)
+            return execution.ExecuteTransactionsResponse(outcomes=[refused] * len(publishers))
         outcomes = [
             execution.TransactionOutcome(
                 tx_hash=transaction_hash(transaction),
