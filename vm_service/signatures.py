@@ -1,4 +1,4 @@
-"""Signature checks: Ed25519, and ECDSA over secp256k1 as IOST uses it (r and s of 32 bytes each, the smaller s only)."""
+"""Signature checks: Ed25519, and ECDSA over secp256k1 as IOST uses it (r and s of 32 bytes, the smaller s)."""
 
 from functools import lru_cache
 from typing import Final

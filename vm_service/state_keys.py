@@ -1,7 +1,7 @@
 """Stored keys and values: Python's twin of kernel/20_keys.js and kernel/26_values.js. Grammar: docs/state-keys.md.
 
-    key   = kind ( length ":" component )* last       kind = "b" | "m" | "l" | "c"
-    value = letter data "@" payer                     letter = "s" | "i" | "b" | "j" | "f"
+key   = kind ( length ":" component )* last       kind = "b" | "m" | "l" | "c"
+value = letter data "@" payer                     letter = "s" | "i" | "b" | "j" | "f"
 """
 
 from dataclasses import dataclass

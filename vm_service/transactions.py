@@ -2,16 +2,17 @@
 
 Canonical bytes, big-endian, every text, byte string and list with its length or count in front as int32:
 
-    base    = time expiration gas_ratio gas_limit delay (int64 each) chain_id (int32) reserved signers actions amount_limits
+    base    = time expiration gas_ratio gas_limit delay (int64 each) chain_id (int32)
+              reserved signers actions amount_limits
     publish = base signatures
     full    = publish referred_tx publisher publisher_signatures
 
-    action = contract name data       amount limit = token value       signature = algorithm (1 byte) signature public_key
+    action = contract name data    amount limit = token value    signature = algorithm (1 byte) signature public_key
 
-Items of lists are byte strings of their own. Signers sign SHA3-256 of base, the publisher SHA3-256 of publish; SHA3-256 of
-full is the transaction's hash, and the length of full is what the publisher pays for.
+Items of lists are byte strings of their own. Signers sign SHA3-256 of base, the publisher SHA3-256 of publish;
+SHA3-256 of full is the transaction's hash, and the length of full is what the publisher pays for.
 
-What depends on the state (gas, authority, amount limits, time of the block) is checked by the kernel before it executes.
+What depends on the state (gas, authority, amount limits, block time) is checked by the kernel before it executes.
 """
 
 import hashlib

@@ -101,7 +101,8 @@ def preset_record(contract_id: str, abi: Mapping[str, Any], code: str) -> str:
         for m in abi.get("abi") or []
     ]
     info = {"lang": abi["lang"], "version": abi["version"], "abi": methods}
-    return compact({"id": contract_id, "info": info, "code": code, "code_hash": "", "code_bytes": len(code), "raw": True})
+    record = {"id": contract_id, "info": info, "code": code, "code_hash": "", "code_bytes": len(code), "raw": True}
+    return compact(record)
 
 
 # -- publishing --------------------------------------------------------------------------------------------------------
@@ -126,9 +127,8 @@ def deploy_system(world: World, step: Step) -> Outcome:
     encoded = contract_proto.encode(contract_id, source.abi, source.code)
     number, world.block.number = world.block.number, 0
     data = compact([contract_id, encoded])
-    request = _request(
-        world, {"publisher": ADMIN, **step}, [("system.iost", "initSetCode", data)], limit=DEPLOY_GAS_LIMIT, amount_limit=()
-    )
+    step = {"publisher": ADMIN, **step}
+    request = _request(world, step, [("system.iost", "initSetCode", data)], limit=DEPLOY_GAS_LIMIT, amount_limit=())
     try:
         return world.transact(request)[0]
     finally:
@@ -224,7 +224,7 @@ def compile_(world: World, step: Step) -> Outcome:
 
 def fresh_state(world: World) -> None:
     """Empties the state and puts the initial values of the scenario back."""
-    cells = {key: None for key in world.ledger.state.dump()}
+    cells: dict[str, str | None] = dict.fromkeys(world.ledger.state.dump())
     if cells:
         world.ledger.write(cells)
     for name, value in (world.scenario.initial.get("state") or {}).items():

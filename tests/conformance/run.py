@@ -91,7 +91,9 @@ def run_files(files: Sequence[Path], root: Path, report: Report) -> Iterator[Fai
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.run", description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path(), help="where relative contract_file and abi_file paths start")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="where relative contract_file and abi_file paths start"
+    )
     parser.add_argument("--json", type=Path, help="write the report there as JSON")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILES", help="scenario files")
     options = parser.parse_args(arguments)

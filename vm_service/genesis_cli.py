@@ -1,0 +1,74 @@
+"""The command `v8vm genesis FILE`: builds the first version of a chain and commits it to an empty store."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chassis.errors import ServiceError
+from vm_service import genesis
+from vm_service.convert import to_header
+from vm_service.worker.state_client import StateClient
+from vm_service.worker.state_reader import CommitRequest
+
+MAX_MESSAGE_BYTES = 64 << 20
+"""The first version travels as one commit; the services' own limit."""
+
+TIMEOUT_MS = 30_000
+"""Time for the commit: a large first version is synced in seconds."""
+
+app = typer.Typer(name="genesis", help="Builds the first version of a chain from a YAML file.", add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    file: Annotated[Path, typer.Argument(help="Genesis file (docs/genesis.md).", exists=True, dir_okay=False)],
+    state_address: Annotated[
+        str, typer.Option(help="State service to commit to, host:port.", metavar="HOST:PORT")
+    ] = "127.0.0.1:7003",
+    output: Annotated[
+        Path | None, typer.Option(help="Write the state there as JSON instead of committing it.", dir_okay=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Executes block 0 as the file describes it, and commits it. The same file again changes nothing."""
+    try:
+        first = genesis.build(genesis.load(file))
+        version = 0 if output is not None else _commit(first, state_address)
+    except (genesis.GenesisError, ServiceError) as error:
+        typer.echo(f"v8vm: {error}", err=True)
+        raise typer.Exit(1) from error
+    if output is not None:
+        output.write_text(json.dumps(first.writes, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
+    facts = {"version": version, "block_id": first.commit_id.hex(), "cells": len(first.writes)}
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        typer.echo(
+            f"version {version}, block {facts['block_id']}, {facts['cells']} cells, {len(first.actions)} transactions"
+        )
+
+
+def _commit(first: genesis.FirstVersion, address: str) -> int:
+    """Commits the first version; returns its number.
+
+    Raises:
+        GenesisError: the store is not empty.
+        ServiceError: it cannot be reached.
+    """
+    store = StateClient(address, max_message_bytes=MAX_MESSAGE_BYTES, timeout_ms=TIMEOUT_MS)
+    try:
+        request = CommitRequest(
+            commit_id=first.commit_id,
+            parent_id=b"",
+            reads={},
+            writes=first.writes,
+            header=to_header(first.block).SerializeToString(deterministic=True),
+        )
+        found = store.commit(request, validate_only=True)  # tells whether anything was committed before
+        if not found.duplicate and found.parent_version != 0:
+            raise genesis.GenesisError(f"the store at {address} is not empty: it has version {found.parent_version}")
+        return store.commit(request).version
+    finally:
+        store.close()
