@@ -83,10 +83,10 @@ class VmConfig(ServerConfig):
         minimum=10,
     )
     heap_bytes: int = setting(
-        256 << 20,
+        128 << 20,
         unit="bytes",
         help="V8 heap in use at which a transaction is stopped; never decides an outcome",
-        reason="gas stops every known allocation loop below 64 MB",
+        reason="gas stops every known allocation loop below 64 MB, and as much again is for caches and the batch",
         minimum=32 << 20,
     )
     image_bytes: int = setting(
@@ -118,6 +118,12 @@ class VmConfig(ServerConfig):
         unit="true or false",
         help="honour signatures_checked of callers that have checked all signatures themselves",
         reason="off: only an operator knows that every caller is a node module of the same trust",
+    )
+    confined: bool = setting(
+        True,
+        unit="true or false",
+        help="workers give up all system calls that they do not need, and may grow only by twice heap_bytes",
+        reason="on: a contract that breaks out of V8 finds nothing to open; off only to look into a worker",
     )
     v8_flags: tuple[str, ...] = setting(
         (),

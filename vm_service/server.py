@@ -10,7 +10,9 @@ from typing import Final
 import grpc
 import grpc.aio
 
+from iost.keda.v1 import external_scaler_pb2_grpc
 from iost.vm.v1 import compilation_service_pb2, execution_service_pb2, worker_service_pb2
+from vm_service import scaler
 from vm_service.manager.manager import VMManager
 from vm_service.manager.supervisor import WorkerProcess, WorkerState
 from vm_service.worker.channel import Kind
@@ -47,9 +49,10 @@ def register(server: grpc.aio.Server, manager: VMManager) -> tuple[str, ...]:
     for service, methods in METHODS.items():
         handlers = {name: _unary(_work_handler(manager, kind)) for name, kind in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server(scaler.ScalerServicer(manager.load), server)
     listing = {"ListWorkers": _unary(_list_handler(manager))}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(WORKERS, listing),))
-    return (*METHODS, WORKERS)
+    return (*METHODS, WORKERS, scaler.SERVICE)
 
 
 def _unary(handler: Handler) -> grpc.RpcMethodHandler[bytes, bytes]:

@@ -20,6 +20,7 @@ from google.rpc import status_pb2
 from chassis.errors import RemoteError
 from vm_service import forms
 from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
+from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool
 from vm_service.manager.retries import Retries
 from vm_service.worker import channel
@@ -90,17 +91,19 @@ class CommitLane(Lane):
 class Entrance:
     """Runs requests on the workers of a pool."""
 
-    def __init__(self, *, queue_count: int, gather_count: int, retries: Retries) -> None:
+    def __init__(self, *, queue_count: int, gather_count: int, retries: Retries, load: LoadMeter) -> None:
         """Prepares; `connect` gives it its pool.
 
         Args:
             queue_count: items that may wait; more are refused.
             gather_count: most items of a gathered batch.
             retries: what happens when workers end.
+            load: where load is measured.
         """
         self._queue_count = queue_count
         self._gather_count = gather_count
         self._retries = retries
+        self._load = load
         self._pool: Pool | None = None
         self.blocks = Lane(1)
         self.commits = CommitLane(lambda: self._pool.size if self._pool else 1)
@@ -171,6 +174,7 @@ class Entrance:
 
     async def _run(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
         contracts: Collection[str] = {name for job in batch for name in job.shape.contracts}
+        self._load.begin(time.monotonic() - batch[0].since)
         try:
             answer = await self._retries.run(pool, batch[0].kind, [job.request for job in batch], contracts)
             if isinstance(lane, CommitLane):
@@ -181,6 +185,7 @@ class Entrance:
                 if not job.answer.done():
                     job.answer.set_exception(error)
         finally:
+            self._load.end()
             lane.running -= 1
             self.pump()
             self._notice_drained()
@@ -196,6 +201,12 @@ class Entrance:
     def _notice_drained(self) -> None:
         if self._draining and not any(lane.jobs or lane.running for lane in self._lanes):
             self._drained.set()
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the oldest request that could run has been waiting; 0 when none does."""
+        waits = [time.monotonic() - lane.jobs[0].since for lane in self._lanes if lane.ready]
+        return max(waits, default=0.0)
 
     @property
     def queued(self) -> int:

@@ -1,14 +1,20 @@
 """VMManager: entrance, pool and retries put together from the settings."""
 
+import asyncio
 import logging
 
 from vm_service.config import VmConfig, cpu_count
+from vm_service.manager.autoscaler import ScaleRule, ScaleState, decide
 from vm_service.manager.entrance import Entrance
+from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool, PoolSettings
 from vm_service.manager.retries import Retries
 from vm_service.manager.supervisor import WorkerProcess, usable_cpu_count
 from vm_service.model import Limits
 from vm_service.worker import channel
+
+LOOK_SECONDS = 0.25
+"""How often the load is looked at: twice within the shortest time that a need must last."""
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +31,16 @@ class VMManager:
         """
         self._config = config
         self._failpoints = failpoints
+        self._scaling: asyncio.Task[None] | None = None
         self._retries = Retries(config.quarantine_ms / 1000)
-        self._entrance = Entrance(
-            queue_count=config.queue_count, gather_count=config.gather_count, retries=self._retries
-        )
         most = config.worker_count_max or max(cpu_count(fallback=usable_cpu_count()), config.worker_count_min)
+        self.load = LoadMeter(most)
+        self._rule = ScaleRule(least=config.worker_count_min, most=most)
+        self._entrance = Entrance(
+            queue_count=config.queue_count, gather_count=config.gather_count, retries=self._retries, load=self.load
+        )
         settings = PoolSettings(
-            size=most,
+            size=config.worker_count_min,
             spare_count=config.worker_spare_count,
             start_s=config.worker_start_ms / 1000,
             silence_s=(config.transaction_ms + Limits().kill_grace_ms) / 1000,
@@ -53,6 +62,7 @@ class VMManager:
             chain_id=config.chain_id,
             trust_signature_claims=config.trust_signature_claims,
             flags=config.v8_flags,
+            confined=config.confined,
             failpoints=self._failpoints,
             log_level=config.log_level,
         )
@@ -64,6 +74,18 @@ class VMManager:
             WorkerGoneError: workers do not start.
         """
         await self._pool.open()
+        self._scaling = asyncio.get_running_loop().create_task(self._scale())
+
+    async def _scale(self) -> None:
+        """Looks at the load and follows it."""
+        state = ScaleState(self._pool.size)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            before = state.size
+            state = decide(state, self.load.look(self._pool.size, self._entrance.oldest_wait_s), self._rule)
+            if state.size != before:
+                log.info("workers_scaled", extra={"before": before, "after": state.size})
+                self._pool.resize(state.size)
 
     async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
         """Runs one request; see `Entrance.submit`."""
@@ -75,6 +97,8 @@ class VMManager:
 
     async def close(self) -> None:
         """Ends all workers."""
+        if self._scaling is not None:
+            self._scaling.cancel()
         await self._pool.close()
 
     def workers(self) -> list[WorkerProcess]:

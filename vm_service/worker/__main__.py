@@ -19,7 +19,7 @@ from vm_service.build import build_id
 from vm_service.model import Limits
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
 from vm_service.sandbox.load_vm import HostError
-from vm_service.worker import channel
+from vm_service.worker import channel, confinement
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
 from vm_service.worker.process import rss_bytes
@@ -30,6 +30,11 @@ from vm_service.worker.state_client import StateClient
 EXIT_STOPPED = 0
 EXIT_STUCK = 3
 EXIT_RETIRED = 4
+EXIT_DETACHED = 5
+
+MEMORY_MARGIN = 2
+"""Times the heap limit: how far the data segment may grow after the start. What V8 allocates outside its heap, code and
+garbage not yet collected need as much again as the heap itself."""
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +61,20 @@ class Worker:
         self._executor = Executor(self._store, limits=self._limits, announce=self._announce)
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
         self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
-        self._store.connect()
+        self._store.connect(start.state_timeout_ms / 1000)
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
+        self._busy = False
+        if start.confined:
+            confinement.limit_memory(MEMORY_MARGIN * start.heap_bytes)
+            confinement.confine()
         wire.send(channel.Ready(build_id(start.flags), (time.monotonic() - began) * 1000))
+
+    def _on_store_lost(self) -> None:
+        """Leaves: a confined process cannot connect again. A batch that runs is run again elsewhere."""
+        log.warning("state_service_lost", extra={"busy": self._busy})
+        sys.stderr.flush()
+        os._exit(EXIT_DETACHED)
 
     def serve(self) -> int:
         """Answers batches until told to stop; returns the exit code."""
@@ -83,11 +98,13 @@ class Worker:
         """Answers one batch; returns whether the worker can go on."""
         self._work_id = work.work_id
         reads = self._store.read_call_count
+        self._busy = True
         self._pulse.begin(work.work_id)
         try:
             answer = self._run(work, reads)
         finally:
             self._pulse.end()
+            self._busy = False
         self._wire.send(answer)
         return not isinstance(answer, channel.Stopped)
 
@@ -138,6 +155,8 @@ class Worker:
 def main(descriptor: int) -> NoReturn:
     """Runs a worker and leaves."""
     began = time.monotonic()
+    confinement.die_with_parent(os.getppid())
+    confinement.limit_core_dumps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group: the manager decides
     wire = channel.WorkerChannel(socket.socket(fileno=descriptor))
     start = wire.receive()
@@ -149,7 +168,8 @@ def main(descriptor: int) -> NoReturn:
     try:
         worker = Worker(wire, start, began)
         code = worker.serve()
-        worker.close()
+        if code == EXIT_STOPPED:  # a condemned isolate is not closed: that may need memory which it must not have
+            worker.close()
     except OSError:
         log.warning("manager_gone")
     except Exception:

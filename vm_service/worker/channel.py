@@ -37,6 +37,7 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     chain_id: int
     trust_signature_claims: bool
     flags: tuple[str, ...]
+    confined: bool
     failpoints: str
     log_level: str
 

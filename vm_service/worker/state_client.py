@@ -197,7 +197,7 @@ class StateClient:
         failpoint.hit("worker.after_commit")
         return Committed(response.version, response.commitment, response.parent_version, response.duplicate)
 
-    # -- what was seen before ------------------------------------------------------------------------------------------------
+    # -- what was seen before ------------------------------------------------------------------------------------
 
     def ask_seen(self, hashes: Sequence[bytes], block_id: bytes = b"") -> PendingSeen:
         """Asks, without waiting, which transactions were executed before and whether a block was committed."""

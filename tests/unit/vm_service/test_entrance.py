@@ -11,6 +11,7 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.errors import PoolSaturatedError, ServiceDrainingError
 from vm_service.manager.entrance import CALM_BATCHES, CommitLane, Entrance
+from vm_service.manager.load import LoadMeter
 from vm_service.worker import channel
 
 
@@ -37,7 +38,7 @@ class World:
         self.batches: list[tuple[str, list[bytes]]] = []
         self._gates: list[asyncio.Future[channel.Done]] = []
         values = {"queue_count": 100, "gather_count": 10, **settings}
-        self.entrance = Entrance(retries=self, **values)  # type: ignore[arg-type]
+        self.entrance = Entrance(retries=self, load=LoadMeter(workers), **values)  # type: ignore[arg-type]
         self.entrance.connect(self)  # type: ignore[arg-type]
 
     async def run(self, _pool: Any, kind: str, requests: list[bytes], _contracts: Collection[str]) -> channel.Done:
