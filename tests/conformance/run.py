@@ -1,8 +1,8 @@
 """The scenario runner: `python -m tests.conformance.run [--root DIR] FILES... [--json FILE]`.
 
 Runs every step of every file through the executor that workers use, in this process. Prints a line for each failed
-expectation (file, step number, field, expected, got) and at last `N passed, M failed`, counting steps; exits with 1 when a
-step failed.
+expectation (file, step number, field, expected, got) and at last `N passed, M failed`, counting steps; exits with 1
+when a step failed.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Scenario files: the format of the measured vectors, loaded and made regular.
 
-A scenario has a `level` (vm, native, tx), operations that set it up, and steps with expectations. Everything that names a
-file is resolved here, so the rest works on text.
+A scenario has a `level` (vm, native, tx), operations that set it up, and steps with expectations. Everything that
+names a file is resolved here, so the rest works on text.
 """
 
 import json

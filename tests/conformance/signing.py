@@ -1,9 +1,10 @@
-"""Signatures of a scenario's accounts: real ones where it brings the secret key, and repeatable, since they are hashed."""
+"""Signatures of a scenario's accounts: real ones where it brings the secret key; repeatable, since they are hashed."""
 
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from iost.chain.v1.transaction_pb2 import SIGNATURE_ALGORITHM_SECP256K1, Signature
 from vm_service import base58
@@ -24,8 +25,6 @@ class Signer:
     def from_secret(cls, seckey_b58: str) -> "Signer":
         secret = int.from_bytes(base58.decode(seckey_b58)[:32])
         key = ec.derive_private_key(secret, ec.SECP256K1()).public_key()
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
         return cls(key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint), secret)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A chain of one scenario: state, block, accounts, published contracts; and how transactions and calls are run on it."""
+"""A chain of one scenario: state, block, accounts, published contracts, and how transactions and calls run on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,25 +10,17 @@ from tests.conformance.ledger import Ledger
 from tests.conformance.scenario import Scenario
 from tests.conformance.signing import Signer
 from vm_service import base58
-from vm_service.model import Batch, BlockContext, Result
+from vm_service.model import Batch, BlockContext, Mode, Result
 from vm_service.transactions import canonical_forms, check_signatures, contract_id, digest, kernel_form
 from vm_service.worker.executor import Executor
 from vm_service.worker.run import content_id
+from vm_service.worker.state_reader import CommitRequest
 
 ID_CHARS = 52
 """Length of a contract id that gas figures hold for; a base58 hash is shorter in some cases."""
 
 LIFETIME_NS = 400_000_000
 STATUS = {0: "SUCCESS", 2: "BALANCE_NOT_ENOUGH", 4: "RUNTIME_ERROR", 5: "TIMEOUT"}
-
-
-@dataclass(frozen=True)
-class _Mode:
-    value: str
-
-
-EXECUTE = _Mode("execute")
-BARE = _Mode("bare")
 
 
 @dataclass
@@ -80,7 +72,7 @@ class World:
         self.ids: dict[str, str] = {}
         self.signers: dict[str, Signer] = {}
         self.last_hash = ""
-        self.bug: str | None = None
+        self._bare_count = 0
 
     def close(self) -> None:
         self.executor.close()
@@ -121,8 +113,6 @@ class World:
         return BlockContext(block.number, block.parent_hash, block.witness, block.time_ns)
 
     def _run(self, batch: Batch, commit_id: bytes) -> Result:
-        from vm_service.worker.state_reader import CommitRequest
-
         result = self.executor.run(batch)
         if result.writes:
             committed = self.ledger.state.commit(CommitRequest(commit_id, b"", result.reads, result.writes))
@@ -138,7 +128,7 @@ class World:
             transaction.expiration_ns += 1
             transaction, tx_hash = self._signed(transaction, request)
         kernel = kernel_form(transaction, tx_hash, len(canonical_forms(transaction).full))
-        result = self._run(Batch(EXECUTE, self._block_context, [kernel]), content_id(tx_hash, [tx_hash]))
+        result = self._run(Batch(Mode.EXECUTE, self._block_context, [kernel]), content_id(tx_hash, [tx_hash]))
         name = base58.encode(tx_hash)
         outcome = _outcome(result)
         if outcome.status == "SUCCESS":
@@ -178,8 +168,8 @@ class World:
 
     def call_bare(self, call: dict[str, Any]) -> Outcome:
         """Runs one method on a bare host: no transaction around it."""
-        self._bare_count = getattr(self, "_bare_count", 0) + 1
-        batch = Batch(BARE, self._bare_context, calls=[call])
+        self._bare_count += 1
+        batch = Batch(Mode.BARE, self._bare_context, calls=[call])
         result = self._run(batch, f"bare {self._bare_count}".encode())
         outcome = _outcome(result)
         outcome.status = "OK" if outcome.status == "SUCCESS" else "ERROR"
@@ -188,10 +178,9 @@ class World:
 
     def _bare_context(self, view: object) -> BlockContext:
         context = self._block_context(view)
-        return context if self.scenario.level != "vm" else replace(context, number=UNKNOWN)  # type: ignore[arg-type]
-
-
-UNKNOWN = None
+        if self.scenario.level != "vm":
+            return context
+        return replace(context, number=None, parent_hash=None, witness=None, time_ns=None)  # type: ignore[arg-type]
 
 
 def _outcome(result: Result) -> Outcome:
@@ -201,9 +190,9 @@ def _outcome(result: Result) -> Outcome:
     assert status is not None
     return Outcome(
         STATUS.get(status.code, f"STATUS_{status.code}"),
-        status.message + (f" [{result.bug}]" if getattr(result, "bug", None) else ""),
+        status.message + (f" [{result.bug}]" if result.bug else ""),
         result.gas_usage,
-        list(getattr(result, "gas_js", [])),
+        list(result.gas_js),
         list(result.returns),
         dict(result.ram_usage),
         [{"funcName": note.func_name, "content": note.content} for note in result.receipts],
