@@ -11,6 +11,7 @@ import typer
 
 from chassis.errors import RemoteError
 from gateway.cli import inspecting, keys, sending
+from gateway.cli.demo import demo
 from gateway.cli.options import InputError
 from gateway.client import CompileError, TransactionError
 from gateway.client.key_files import KeyFileError
@@ -37,6 +38,7 @@ for command in (
     inspecting.workers,
 ):
     app.command()(command)
+app.command()(demo)
 for group in (sending.tx_app, inspecting.state_app, inspecting.contract_app, inspecting.account_app, keys.app):
     app.add_typer(group)
 
@@ -46,9 +48,22 @@ def collect() -> None:
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         try:
             app.add_typer(entry.load(), name=entry.name)
-        except ImportError:
+        except ImportError as error:
             # An operator's machine has only the packages it uses.
-            continue
+            app.add_typer(_unavailable(entry.name, error), name=entry.name)
+
+
+def _unavailable(name: str, error: ImportError) -> typer.Typer:
+    """Makes a group that says why it cannot run here."""
+    group = typer.Typer(help=f"Not available on this machine: {error}.")
+
+    @group.callback(
+        invoke_without_command=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    )
+    def explain() -> None:
+        raise InputError(f"the commands of {name!r} are not available on this machine: {error}")
+
+    return group
 
 
 def main() -> None:
