@@ -1,7 +1,6 @@
 """The command `v8vm`: its own commands, and the groups that other installed packages offer.
 
-A package offers a group by an entry point of group `v8vm.commands`: name = "module:typer_app". A group whose package
-lacks a dependency on this machine is left out.
+A package offers a group by an entry point of group `v8vm.commands`: name = "module:typer_app".
 """
 
 import sys
@@ -47,23 +46,25 @@ def collect() -> None:
     """Adds the groups of other packages."""
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         try:
-            app.add_typer(entry.load(), name=entry.name)
+            group: typer.Typer = entry.load()
         except ImportError as error:
             # An operator's machine has only the packages it uses.
-            app.add_typer(_unavailable(entry.name, error), name=entry.name)
+            _add_unavailable(entry.name, error)
+            continue
+        alone = group.registered_callback
+        if alone and alone.callback and not group.registered_commands and not group.registered_groups:
+            # A group without commands of its own is a command: its options may then stand behind its arguments.
+            app.command(entry.name)(alone.callback)
+        else:
+            app.add_typer(group, name=entry.name)
 
 
-def _unavailable(name: str, error: ImportError) -> typer.Typer:
-    """Makes a group that says why it cannot run here."""
-    group = typer.Typer(help=f"Not available on this machine: {error}.")
+def _add_unavailable(name: str, error: ImportError) -> None:
+    reason = f"not available on this machine: {error}"
 
-    @group.callback(
-        invoke_without_command=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-    )
-    def explain() -> None:
-        raise InputError(f"the commands of {name!r} are not available on this machine: {error}")
-
-    return group
+    @app.command(name, help=f"({reason})", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def explain(context: typer.Context) -> None:
+        raise InputError(f"{context.info_name} is {reason}")
 
 
 def main() -> None:
