@@ -7,7 +7,7 @@ utilisation stays high, and KEDA adds pods. The metric is a share, the same for 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import grpc.aio
 
@@ -28,7 +28,8 @@ TARGETS: Mapping[str, float] = {UTILISATION: 70.0, QUEUE_WAIT: 50.0}
 IDLE_SECONDS = 1.0
 """How often an open stream looks for a change."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+"""What grpc hands to every method beside the request; nothing of it is needed."""
 
 
 class Load(Protocol):

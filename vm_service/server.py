@@ -4,8 +4,10 @@ Requests and responses are not decoded here: the entrance checks the form, the w
 its answer go back as they are. So this module registers handlers without serialisers instead of generated servicers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
@@ -17,7 +19,8 @@ from vm_service.manager.manager import VMManager
 from vm_service.manager.supervisor import WorkerProcess, WorkerState
 from vm_service.worker.channel import Kind
 
-Handler = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
+Handler: TypeAlias = Callable[[bytes, Any], Awaitable[bytes]]
+"""Takes the bytes of a request and grpc's context, which is not looked at."""
 
 EXECUTION: Final[str] = execution_service_pb2.DESCRIPTOR.services_by_name["ExecutionService"].full_name
 COMPILATION: Final[str] = compilation_service_pb2.DESCRIPTOR.services_by_name["CompilationService"].full_name
@@ -35,7 +38,7 @@ METHODS: Mapping[str, Mapping[str, Kind]] = {
 }
 """Which kind of work each method is."""
 
-_STATES: Mapping[WorkerState, "worker_service_pb2.WorkerState.ValueType"] = {
+_STATES: Mapping[WorkerState, worker_service_pb2.WorkerState.ValueType] = {
     WorkerState.STARTING: worker_service_pb2.WORKER_STATE_STARTING,
     WorkerState.IDLE: worker_service_pb2.WORKER_STATE_IDLE,
     WorkerState.BUSY: worker_service_pb2.WORKER_STATE_BUSY,
@@ -64,14 +67,14 @@ def _as_is(raw: bytes) -> bytes:
 
 
 def _work_handler(manager: VMManager, kind: Kind) -> Handler:
-    async def handle(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def handle(request: bytes, _context: object) -> bytes:
         return await manager.submit(kind, request)
 
     return handle
 
 
 def _list_handler(manager: VMManager) -> Handler:
-    async def handle(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def handle(request: bytes, _context: object) -> bytes:
         worker_service_pb2.ListWorkersRequest.FromString(request)
         response = worker_service_pb2.ListWorkersResponse(
             workers=[_worker(worker) for worker in manager.workers()],

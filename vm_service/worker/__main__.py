@@ -24,6 +24,7 @@ from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
 from vm_service.worker.process import rss_bytes
 from vm_service.worker.pulse import Pulse
+from vm_service.worker.rehearsal import rehearse
 from vm_service.worker.service import BatchService
 from vm_service.worker.state_client import StateClient
 
@@ -65,6 +66,8 @@ class Worker:
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False
+        self._executor.rehearse()
+        rehearse()
         if start.confined:
             confinement.limit_memory(MEMORY_MARGIN * start.heap_bytes)
             confinement.confine()
@@ -170,7 +173,7 @@ def main(descriptor: int) -> NoReturn:
         code = worker.serve()
         if code == EXIT_STOPPED:  # a condemned isolate is not closed: that may need memory which it must not have
             worker.close()
-    except OSError:
+    except ConnectionError:
         log.warning("manager_gone")
     except Exception:
         log.exception("worker_failed")

@@ -176,6 +176,13 @@ class Executor:
 
     # -- end -----------------------------------------------------------------------------------------------------
 
+    def rehearse(self) -> None:
+        """Runs an empty batch through the kernel, so that whatever is made on first use is made."""
+        block = BlockContext(0, b"", "", 0)
+        begin = self._begin(Batch(Mode.DRY, lambda _: block), block, OpenedView(View(), None, ()), ())
+        self._ask(begin)
+        self._sandbox.ask({"op": "settle", "version": None}, Any)
+
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._sandbox.progress()
