@@ -62,8 +62,8 @@
     return old === null || old.payer === '' ? contract : old.payer;
   }
 
-  function writeCell(contract, storedKey, nameSize, value, payer) {
-    const entry = journal.entryOf(storedKey);
+  // Writes a cell whose entry is known; returns whether it is new.
+  function writeEntry(entry, contract, nameSize, value, payer) {
     const old = entry.value;
     value.payer = payerOf(contract, old, payer);
     meter.charge(value.size < 3010 ? costs.put : MathFloor(value.size / 10));
@@ -88,7 +88,7 @@
   // REQUIRES: `value` is new, not yet stored: its payer is decided here.
   function put(contract, key, value, payer) {
     requireName(key);
-    writeCell(contract, keys.plain(contract, key), plainSize(contract, key), value, payer);
+    writeEntry(journal.entryOf(keys.plain(contract, key)), contract, plainSize(contract, key), value, payer);
   }
 
   function get(contract, key) {
@@ -104,8 +104,27 @@
   function mapPut(contract, key, field, value, payer) {
     requireName(key);
     requireName(field);
-    const fresh = writeCell(contract, keys.field(contract, key, field), fieldSize(contract, key, field), value, payer);
-    if (fresh) listField(contract, key, field);
+    putEntry(journal.entryOf(keys.field(contract, key, field)), contract, key, field, value, payer);
+  }
+
+  function putEntry(entry, contract, key, field, value, payer) {
+    if (writeEntry(entry, contract, fieldSize(contract, key, field), value, payer)) listField(contract, key, field);
+  }
+
+  // mapHas, then mapPut: `payerIfNew` pays for a cell that is not there yet. One look at the state for both.
+  function mapHasPut(contract, key, field, value, payerIfNew) {
+    meter.charge(costs.get);
+    requireName(key);
+    requireName(field);
+    const entry = journal.entryOf(keys.field(contract, key, field));
+    putEntry(entry, contract, key, field, value, entry.value === null ? payerIfNew : null);
+  }
+
+  // mapHas, then mapGet of what is there.
+  function mapHasGet(contract, key, field) {
+    const value = mapGet(contract, key, field);
+    if (value !== null) meter.charge(costs.get);
+    return value;
   }
 
   function mapGet(contract, key, field) {
@@ -178,5 +197,5 @@
   }
 
   V8VM.Failure = Failure;
-  V8VM.state = { failure, addRam, plainSize, fieldSize, put, get, del, mapPut, mapGet, mapDel, mapKeys, mapLen, readPlain, readField };
+  V8VM.state = { failure, addRam, plainSize, fieldSize, put, get, del, mapPut, mapGet, mapDel, mapHasPut, mapHasGet, mapKeys, mapLen, readPlain, readField };
 })(globalThis.V8VM);

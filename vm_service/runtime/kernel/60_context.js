@@ -30,6 +30,7 @@
       block,
       budget: 0, // gas left for the running action, shown as gas_limit
       receipts: [],
+      moves: [], // {sym, from, amount}: what left an account, beside its receipt
       events: [],
       console: [],
       consoleUnits: 0,

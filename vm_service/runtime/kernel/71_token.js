@@ -7,7 +7,7 @@
   'use strict';
 
   const {
-    ArrayPrototypeSort, BigInt, NumberIsInteger, RegExpPrototypeTest, StringPrototypeStartsWith,
+    ArrayPrototypePush, ArrayPrototypeSort, BigInt, NumberIsInteger, RegExpPrototypeTest, StringPrototypeStartsWith,
   } = V8VM.primordials;
   const { state, values, context, authority } = V8VM;
   const { utf8Length, parseExact, RawNumber } = V8VM.text;
@@ -50,23 +50,21 @@
   // -- balances ------------------------------------------------------------------------------------------------------
 
   function setBalance(sym, account, amount) {
-    const known = state.mapGet(TOKEN, `TB${account}`, sym) !== null;
     const free = (sym === 'iost' || sym === 'ram') && !StringPrototypeStartsWith(account, 'Contract');
-    state.mapPut(TOKEN, `TB${account}`, sym, values.int(amount), known || free ? null : publisher());
+    state.mapHasPut(TOKEN, `TB${account}`, sym, values.int(amount), free ? null : publisher());
   }
 
   // The balance with due frozen amounts thawed (and stored).
   function getBalance(sym, account) {
-    const known = state.mapGet(TOKEN, `TB${account}`, sym) !== null;
-    let balance = known ? state.mapGet(TOKEN, `TB${account}`, sym).data : 0n;
+    const balance = state.mapHasGet(TOKEN, `TB${account}`, sym)?.data ?? 0n;
     op();
-    if (state.mapGet(TOKEN, `TF${account}`, sym) !== null) balance = thaw(sym, account, balance);
-    return balance;
+    const frozen = state.mapHasGet(TOKEN, `TF${account}`, sym);
+    return frozen === null ? balance : thaw(sym, account, balance, frozen);
   }
 
-  function thaw(sym, account, balance) {
+  function thaw(sym, account, balance, cell) {
     const now = context.blockTime();
-    const frozen = frozenItems(state.mapGet(TOKEN, `TF${account}`, sym));
+    const frozen = frozenItems(cell);
     let due = 0;
     let total = balance;
     while (due < frozen.length && frozen[due].time <= now) total += frozen[due++].amount;
@@ -95,13 +93,16 @@
   const earlier = (a, b) => (a.time !== b.time ? (a.time < b.time ? -1 : 1) : a.amount < b.amount ? -1 : a.amount > b.amount ? 1 : 0);
 
   function freeze(sym, account, amount, time) {
-    const known = state.mapGet(TOKEN, `TF${account}`, sym) !== null;
-    const items = known ? frozenItems(state.mapGet(TOKEN, `TF${account}`, sym)) : [];
+    const cell = state.mapHasGet(TOKEN, `TF${account}`, sym);
+    const items = cell === null ? [] : frozenItems(cell);
     items[items.length] = { amount, time };
     ArrayPrototypeSort(items, earlier);
     op(items.length);
-    state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(items, 0)), known ? null : publisher());
+    state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(items, 0)), cell === null ? publisher() : null);
   }
+
+  // Notes for the amount limits what went out of an account.
+  const moved = (sym, from, amount) => ArrayPrototypePush(context.current().moves, { sym, from, amount });
 
   // Takes the amount out of `from`; returns what is left.
   function requireBalance(sym, from, amount, text) {
@@ -202,6 +203,7 @@
     if (fromBalance < amount) fail(`balance not enough ${shown(sym, fromBalance)} < ${text}`);
     setBalance(sym, from, fromBalance - amount);
     setBalance(sym, to, (from === to ? fromBalance - amount : toBalance) + amount);
+    moved(sym, from, amount);
     receiptOf([sym, from, to, text, memo]);
     return [];
   }
@@ -215,6 +217,7 @@
     if (time.error !== undefined) fail(`invalid ftime ${timeText}`);
     setBalance(sym, from, left);
     freeze(sym, to, amount, time.value);
+    moved(sym, from, amount);
     receiptOf([sym, from, to, text, timeText, memo]);
     return [];
   }
@@ -228,6 +231,7 @@
     const left = requireBalance(sym, from, amount, text);
     setBalance(sym, from, left);
     state.mapPut(TOKEN, `TI${sym}`, 'supply', values.int(info(sym, 'supply') - amount), null);
+    moved(sym, from, amount);
     receiptOf([sym, from, text]);
     return [];
   }

@@ -21,11 +21,7 @@
   const requireToken = (sym) => exists(sym) || fail('token not exists');
   const info = (sym, attribute) => state.mapGet(TOKEN, infoMap(sym), attribute).data;
 
-  // Reading a cell the way the reference does: ask, then get.
-  function lookup(map, field) {
-    if (state.mapGet(TOKEN, map, field) === null) return null;
-    return state.mapGet(TOKEN, map, field).data;
-  }
+  const lookup = (map, field) => state.mapHasGet(TOKEN, map, field)?.data ?? null;
 
   const balance = (sym, account) => lookup(balanceMap(account), sym) ?? 0n;
 

@@ -41,8 +41,10 @@
 
   // Gas an account has now; free of gas.
   function available(account) {
-    const since = cell(account, 'gu')?.data ?? 0n;
-    return grown(amountOf(cell(account, 'gs')), amountOf(cell(account, 'gl')), amountOf(cell(account, 'gt')), since, context.block().timeNs);
+    const stock = amountOf(cell(account, 'gs'));
+    const pledge = amountOf(cell(account, 'gt'));
+    if (pledge === 0n) return stock;
+    return grown(stock, amountOf(cell(account, 'gl')), pledge, cell(account, 'gu')?.data ?? 0n, context.block().timeNs);
   }
 
   function overwrite(key, value) {
@@ -78,8 +80,7 @@
   }
 
   function pledgeOf(pledger, user) {
-    if (state.mapGet(GAS, `${pledger}gp`, user) === null) return 0n;
-    return amountOf(state.mapGet(GAS, `${pledger}gp`, user));
+    return amountOf(state.mapHasGet(GAS, `${pledger}gp`, user));
   }
 
   const putPledgeOf = (pledger, user, amount) => state.mapPut(GAS, `${pledger}gp`, user, values.decimal(amount, IOST_DECIMALS), null);

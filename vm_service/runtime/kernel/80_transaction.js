@@ -106,59 +106,53 @@
 
   // -- amount limits -------------------------------------------------------------------------------------------------
 
-  const AMOUNT_INDEX = { __proto__: null, 'token.iost/transfer': 3, 'token.iost/transferFreeze': 3, 'token.iost/destroy': 2 };
-
-  // What the receipts from `first` on moved out of accounts: token -> amount with 18 decimals.
-  function movedAmounts(receipts, first) {
-    const moved = new Map();
-    for (let i = first; i < receipts.length; i++) {
-      const index = AMOUNT_INDEX[receipts[i].func_name];
-      if (index === undefined) continue;
-      const args = V8VM.primordials.JSONParse(receipts[i].content);
-      if (authority.isContract(args[1])) continue;
-      const amount = decimal.parse(args[index], token.decimals(args[0])).value * decimal.POWERS[18 - token.decimals(args[0])];
-      moved.set(args[0], (moved.get(args[0]) ?? 0n) + amount);
+  // What left accounts from move `first` on: token -> amount in smallest units.
+  function sumMoves(moves, first) {
+    const sums = new Map();
+    for (let i = first; i < moves.length; i++) {
+      const { sym, from, amount } = moves[i];
+      if (!authority.isContract(from)) sums.set(sym, (sums.get(sym) ?? 0n) + amount);
     }
-    return moved;
+    return sums;
   }
 
-  // The limit for a token: null when unlimited, else with 18 decimals. Nothing listed means nothing allowed.
-  function limitFor(limits, sym) {
-    let any = '0';
+  // Whether a list of limits forbids an amount. Nothing listed means nothing allowed.
+  function exceeds(limits, sym, amount) {
+    let limit = '0';
     for (const { token: name, val } of limits) {
-      if (name === sym) return scaled(val);
-      if (name === '*') any = val;
+      if (name === sym) {
+        limit = val;
+        break;
+      }
+      if (name === '*') limit = val;
     }
-    return scaled(any);
+    return limit !== 'unlimited' && amount > decimal.parse(limit, token.decimals(sym)).value;
   }
 
-  const scaled = (val) => (val === 'unlimited' ? null : decimal.parse(val, 8).value * decimal.POWERS[10]);
-
-  const shownAmount = (amount) => decimal.format(amount, 18);
-
-  function checkMoved(method, transaction, first) {
-    const { receipts, amountsMoved, tx } = transaction;
-    meter.charge(costs.receiptIssued * (receipts.length - first));
-    for (const [sym, amount] of movedAmounts(receipts, first)) {
-      const own = limitFor(method.amountLimit, sym);
-      if (own !== null && amount > own) throw new Failure(`token ${sym} exceed amountLimit in abi. need ${shownAmount(amount)}`);
+  function checkMoves(method, transaction, firstMove) {
+    const { moves, amountsMoved, tx } = transaction;
+    if (moves.length === firstMove) return;
+    for (const [sym, amount] of sumMoves(moves, firstMove)) {
+      const need = () => decimal.format(amount, token.decimals(sym));
+      if (exceeds(method.amountLimit, sym, amount)) throw new Failure(`token ${sym} exceed amountLimit in abi. need ${need()}`);
       const total = (amountsMoved.get(sym) ?? 0n) + amount;
       amountsMoved.set(sym, total);
-      const limit = limitFor(tx.amount_limit, sym);
-      if (limit !== null && total > limit) throw new Failure(`token ${sym} exceed amountLimit in tx. need ${shownAmount(amount)}`);
+      if (exceeds(tx.amount_limit, sym, total)) throw new Failure(`token ${sym} exceed amountLimit in tx. need ${need()}`);
     }
   }
 
   // -- actions -------------------------------------------------------------------------------------------------------
 
   function runAction(action, transaction) {
-    const first = transaction.receipts.length;
+    const firstReceipt = transaction.receipts.length;
+    const firstMove = transaction.moves.length;
     let called = null;
     const results = frames.runAction(action.contract, action.action, action.data, (method) => {
       called = method;
       meter.charge(costs.limitEntry * method.amountLimit.length);
     });
-    checkMoved(called, transaction, first);
+    meter.charge(costs.receiptIssued * (transaction.receipts.length - firstReceipt));
+    checkMoves(called, transaction, firstMove);
     const text = results === null ? 'null' : encodeArray(results);
     meter.charge(costs.netByte * utf8Length(text));
     return text;
@@ -235,24 +229,26 @@
 
   const mustPayGas = (tx) => context.block().number !== 0 && !isBase(tx);
 
-  function settle(tx, transaction, result) {
-    if (result.status.code === SUCCESS) {
-      const problem = payRam(transaction.ram);
-      const unpaid = problem === null && mustPayGas(tx) && gas.available(tx.publisher) < BigInt(result.gas_usage);
-      if (problem !== null || unpaid) {
-        const why = problem ?? `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need: ${gas.format(BigInt(result.gas_usage))}`;
-        result.status = { code: BALANCE_NOT_ENOUGH, message: `balance not enough after executing actions: ${why}` };
-      }
-    }
-    if (result.status.code !== SUCCESS) undo(transaction, result);
-    else fill(transaction, result);
-    if (mustPayGas(tx)) gas.pay(tx.publisher, BigInt(result.gas_usage));
+  // Takes the gas from the publisher. Returns what is wrong, or null.
+  function payGas(tx, result) {
+    const amount = BigInt(result.gas_usage);
+    if (!mustPayGas(tx) || gas.pay(tx.publisher, amount)) return null;
+    return `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need: ${gas.format(amount)}`;
   }
 
-  function undo(transaction, result) {
+  function settle(tx, transaction, result) {
+    if (result.status.code === SUCCESS) {
+      const problem = payRam(transaction.ram) ?? payGas(tx, result);
+      if (problem === null) {
+        fill(transaction, result);
+        return;
+      }
+      result.status = { code: BALANCE_NOT_ENOUGH, message: `balance not enough after executing actions: ${problem}` };
+    }
     journal.rollback();
     V8VM.settings.changed();
     result.returns = [];
+    payGas(tx, result); // enough after the rollback: it was there before the actions ran
   }
 
   function fill({ ram, receipts, events }, result) {
