@@ -1,5 +1,7 @@
 """Base58 as IOST writes hashes and keys: Bitcoin's alphabet, a leading `1` for each leading zero byte."""
 
+from functools import lru_cache
+
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
@@ -18,6 +20,12 @@ def encode(data: bytes) -> str:
             parts.append(_PAIRS[pair])
     digits = "".join(reversed(parts)).lstrip("1")
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
+@lru_cache(4096)
+def encode_key(key: bytes) -> str:
+    """Returns the text of a public key: the same few are met again and again."""
+    return encode(key)
 
 
 def decode(text: str) -> bytes:

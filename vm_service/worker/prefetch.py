@@ -27,6 +27,9 @@ MAX_PATTERNS = 64
 MAX_ACTIONS = 4096
 """Actions remembered; the oldest is forgotten first."""
 
+MAX_REMEMBERED = 20_000
+"""Values remembered with their keys, for each action and set of slots: more accounts than are active at once."""
+
 MAX_KEYS = 20_000
 """Keys guessed for one batch: a fifth of what the store reads at once."""
 
@@ -37,8 +40,6 @@ Pattern: TypeAlias = tuple[str, tuple[tuple[Part, ...], ...]]
 
 Call: TypeAlias = tuple[str, Mapping[str, Any]]
 """Publisher and action: contract, action, data."""
-
-_NO_PATTERNS: Mapping[Pattern, None] = {}
 
 
 def split_key(key: str) -> tuple[str, list[str]] | None:
@@ -94,12 +95,37 @@ def render(pattern: Pattern, values: Sequence[str]) -> str | None:
     return kind + "".join([f"{len(text)}:{text}" for text in prefixed]) + last
 
 
+def _slots(pattern: Pattern) -> tuple[int, ...]:
+    """Returns the indexes of the values that a pattern repeats."""
+    return tuple(sorted({part for parts in pattern[1] for part in parts if isinstance(part, int)}))
+
+
+class _Group:
+    """Patterns of one action that repeat the same values, with the keys that they gave for values met before."""
+
+    def __init__(self) -> None:
+        self.patterns: list[Pattern] = []
+        self.keys: dict[tuple[str, ...], list[str]] = {}
+
+    def add(self, pattern: Pattern) -> None:
+        self.patterns.append(pattern)
+        self.keys.clear()
+
+    def render(self, chosen: tuple[str, ...], values: Sequence[str]) -> list[str]:
+        if len(self.keys) >= MAX_REMEMBERED:
+            self.keys.clear()
+        keys = [key for pattern in self.patterns if (key := render(pattern, values)) is not None]
+        self.keys[chosen] = keys
+        return keys
+
+
 class AccessPredictor:
     """Access patterns by contract and action."""
 
     def __init__(self) -> None:
         """Knows nothing yet."""
-        self._patterns: dict[tuple[str, str], dict[Pattern, None]] = {}
+        self._known: dict[tuple[str, str], set[Pattern]] = {}
+        self._groups: dict[tuple[str, str], dict[tuple[int, ...], _Group]] = {}
 
     def learn(self, calls: Iterable[Call], key: str) -> bool:
         """Remembers that a transaction read a key it was not prepared for.
@@ -124,28 +150,33 @@ class AccessPredictor:
         return fresh
 
     def _remember(self, name: tuple[str, str], pattern: Pattern) -> bool:
-        patterns = self._patterns.get(name)
-        if patterns is None:
-            if len(self._patterns) >= MAX_ACTIONS:
-                del self._patterns[next(iter(self._patterns))]
-            patterns = self._patterns[name] = {}
-        if pattern in patterns or len(patterns) >= MAX_PATTERNS:
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= MAX_ACTIONS:
+                oldest = next(iter(self._known))
+                del self._known[oldest], self._groups[oldest]
+            known, self._groups[name] = self._known.setdefault(name, set()), {}
+        if pattern in known or len(known) >= MAX_PATTERNS:
             return False
-        patterns[pattern] = None
+        known.add(pattern)
+        self._groups[name].setdefault(_slots(pattern), _Group()).add(pattern)
         return True
 
     def predict(self, calls: Iterable[Call], known: Container[str]) -> list[str]:
         """Returns keys that the calls will probably read and that are not in `known`, at most `MAX_KEYS`."""
         found: dict[str, None] = {}
         for publisher, action in calls:
-            patterns = self._patterns.get((action["contract"], action["action"]), _NO_PATTERNS)
-            if not patterns:
+            groups = self._groups.get((action["contract"], action["action"]))
+            if groups is None:
                 continue
             values = values_of(publisher, action["contract"], action["data"])
-            for pattern in patterns:
-                key = render(pattern, values)
-                if key is not None and key not in known:
-                    found[key] = None
+            for slots, group in groups.items():
+                if slots and slots[-1] >= len(values):
+                    continue
+                chosen = tuple([values[slot] for slot in slots])
+                for key in group.keys.get(chosen) or group.render(chosen, values):
+                    if key not in known:
+                        found[key] = None
             if len(found) >= MAX_KEYS:
                 break
         return list(found)[:MAX_KEYS]
