@@ -195,6 +195,10 @@ class Services:
         for service in self._running:
             service.check_running()
 
+    def alive(self, name: str) -> bool:
+        """Tells whether the process of a service lives."""
+        return any(service.running for service in self._running if service.program.name == name)
+
     @property
     def pids(self) -> dict[str, int]:
         """Process ids by name."""
