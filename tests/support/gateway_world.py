@@ -30,6 +30,7 @@ class World:
             vm_address=self.vm_server.address,
             state_address=self.state_server.address,
             peer_loss_ms=self.config.peer_loss_ms,
+            resolve_ms=self.config.resolve_ms,
             in_flight_count=self.config.in_flight_count,
             stream_count=self.config.stream_count,
             gather_in_flight=self.config.gather_in_flight,
