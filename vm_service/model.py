@@ -176,7 +176,7 @@ class Limits:
     """Wall-clock time of one transaction, state reads not counted. The slowest 4,000,000 gas known take 0.9 s here."""
     kill_grace_ms: int = 250
     """Time for a cancelled transaction to stop before its process is killed (reliability.md §4.4)."""
-    heap_bytes: int = 256 << 20
+    heap_bytes: int = 128 << 20
     """V8 heap in use at which a transaction is stopped."""
     image_bytes: int = 64 << 20
     """Text of installed images held hot; more are kept only as long as there is room."""

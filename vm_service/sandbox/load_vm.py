@@ -7,6 +7,7 @@ While it runs, the kernel may ask the host (a state read, a signature check): a 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -22,11 +23,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONE_SURROGATE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}")
+"""How JSON.stringify writes one, behind an even number of backslashes; pairs come as characters."""
+
 MAILBOX_BYTES: Final = 4 << 20
 """Shared memory between Python and the isolate: holds a batch of 1,000 ordinary transactions in one part."""
 
-HEAP_BYTES: Final = 256 << 20
+HEAP_BYTES: Final = 128 << 20
 """Hard limit of the V8 heap in use; a contract's own memory is limited by gas long before."""
+
+
+def _decode(text: str, kind: type[T]) -> T:
+    """Decodes an answer. Lone surrogates, which callers can put into messages, become U+FFFD: no wire could carry them."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_LONE_SURROGATE.sub(r"\1\\ufffd", text), type=kind)
 
 
 class HostError(Exception):
@@ -107,7 +121,7 @@ class Sandbox:
             raise HostError(f"{type(failure).__name__}: {failure}") from failure
         if not isinstance(answer, str):
             raise ScriptError("the kernel answered no text")
-        return msgspec.json.decode(answer, type=kind)
+        return _decode(answer, kind)
 
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
@@ -149,7 +163,7 @@ class Sandbox:
     def _answer(self, text: str) -> object:
         if self._host_failure is not None:
             return {"error": "host"}
-        name, payload = msgspec.json.decode(text)
+        name, payload = _decode(text, list[Any])
         return {"value": self._host[name](payload)}
 
     def _send(self, text: str) -> None:
