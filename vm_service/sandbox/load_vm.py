@@ -34,7 +34,7 @@ HEAP_BYTES: Final = 128 << 20
 
 
 def _decode(text: str, kind: type[T]) -> T:
-    """Decodes an answer. Lone surrogates, which callers can put into messages, become U+FFFD: no wire could carry them."""
+    """Decodes an answer. Lone surrogates, which callers can put into messages, become U+FFFD: no wire carries them."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError:

@@ -1,0 +1,161 @@
+"""The set of workers: leases, replacement by spares, resizing, back-off."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from vm_service.manager import pool as pool_module
+from vm_service.manager.pool import Pool, PoolSettings
+from vm_service.manager.supervisor import WorkerGoneError, WorkerState
+from vm_service.worker import channel
+
+
+class FakeWorker:
+    """A worker without a process."""
+
+    fail_starts = 0
+
+    def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["FakeWorker"], None]) -> None:
+        self.worker_id = worker_id
+        self.state = WorkerState.STARTING
+        self.figures = channel.Figures()
+        self.ready = None
+        self.pid = 1
+        self.stopped = False
+        self._on_gone = on_gone
+
+    async def start(self, message: Any, timeout_s: float) -> None:
+        await asyncio.sleep(0)
+        if FakeWorker.fail_starts:
+            FakeWorker.fail_starts -= 1
+            raise WorkerGoneError("cannot start")
+
+    async def stop(self, grace_s: float) -> None:
+        self.stopped = True
+        self.die()
+
+    def kill(self, reason: str) -> None:
+        self.die()
+
+    def watch(self) -> None: ...
+
+    def die(self) -> None:
+        if self.state is not WorkerState.GONE:
+            self.state = WorkerState.GONE
+            self._on_gone(self)
+
+
+@pytest.fixture(autouse=True)
+def fake_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr(pool_module, "FIRST_BACK_OFF_S", 0.001)
+    FakeWorker.fail_starts = 0
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def make(size: int = 2, spare_count: int = 1, on_free: Callable[[], None] = lambda: None) -> Pool:
+    pool = Pool(PoolSettings(size, spare_count, start_s=1, silence_s=1), lambda _id: None, on_free=on_free)  # type: ignore[arg-type, return-value]
+    await pool.open()
+    await settle()
+    return pool
+
+
+async def test_open_returns_when_all_workers_take_work() -> None:
+    pool = await make(size=3, spare_count=1)
+    assert pool.free_count == 3
+    assert len(pool.workers()) == 4
+    await pool.close()
+
+
+async def test_a_lost_worker_is_replaced_by_a_spare_at_once_and_the_spare_is_made_anew() -> None:
+    pool = await make()
+    worker = pool.take()
+    assert worker is not None
+    worker.kill("test")
+    assert pool.free_count == 2
+    await settle()
+    assert len(pool.workers()) == 3
+    assert pool.restart_count == 1
+    await pool.close()
+
+
+async def test_returned_workers_are_free_again_and_announced() -> None:
+    freed: list[int] = []
+    pool = await make(size=1, spare_count=0, on_free=lambda: freed.append(1))
+    worker = pool.take()
+    assert worker is not None
+    assert pool.take() is None
+    freed.clear()
+    pool.give_back(worker)
+    assert freed == [1]
+    assert pool.free_count == 1
+    await pool.close()
+
+
+async def test_a_retired_worker_leaves_and_is_replaced_without_counting_as_lost() -> None:
+    pool = await make(size=1)
+    worker = pool.take()
+    assert worker is not None
+    pool.retire(worker)
+    await settle()
+    assert worker.stopped  # type: ignore[attr-defined]
+    assert pool.free_count == 1
+    assert pool.restart_count == 0
+    await pool.close()
+
+
+async def test_a_smaller_size_lets_free_workers_leave_and_leased_ones_when_they_return() -> None:
+    pool = await make(size=3, spare_count=0)
+    leased = [pool.take(), pool.take()]
+    pool.resize(1)
+    await settle()
+    assert pool.free_count == 0
+    for worker in leased:
+        assert worker is not None
+        pool.give_back(worker)
+    await settle()
+    assert pool.free_count == 1
+    assert len(pool.workers()) == 1
+    await pool.close()
+
+
+async def test_a_larger_size_takes_the_spare_first() -> None:
+    pool = await make(size=1, spare_count=1)
+    pool.resize(2)
+    assert pool.free_count == 2
+    await settle()
+    assert len(pool.workers()) == 3
+    await pool.close()
+
+
+async def test_failed_starts_are_repeated() -> None:
+    FakeWorker.fail_starts = 2
+    pool = await make(size=1, spare_count=0)
+    assert pool.free_count == 1
+    await pool.close()
+
+
+async def test_workers_that_never_start_are_an_error() -> None:
+    FakeWorker.fail_starts = 10_000
+    with pytest.raises(WorkerGoneError, match="do not start"):
+        await make(size=1, spare_count=0)
+
+
+async def test_a_batch_that_lost_its_worker_comes_before_new_ones() -> None:
+    pool = await make(size=1, spare_count=0)
+    first = pool.take()
+    assert first is not None
+    waiting = asyncio.create_task(pool.wait())
+    await settle()
+    pool.give_back(first)
+    assert pool.free_count == 0
+    assert await waiting is first
+    pool.give_back(first)
+    assert pool.free_count == 1
+    await pool.close()
