@@ -57,7 +57,9 @@ class StoredValue:
     @property
     def visible(self) -> str:
         """What a contract reads."""
-        return {"t": "true", "f": "false"}[self.data] if self.letter == "b" else self.data
+        if self.letter == "b":
+            return {"t": "true", "f": "false"}[self.data]
+        return self.data.rstrip("0").rstrip(".") if self.letter == "f" and "." in self.data else self.data
 
 
 def append_field(listing: str | None, field: str) -> str:

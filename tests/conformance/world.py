@@ -13,7 +13,6 @@ from vm_service import base58
 from vm_service.model import Batch, BlockContext, Mode, Result
 from vm_service.transactions import canonical_forms, check_signatures, contract_id, digest, kernel_form
 from vm_service.worker.executor import Executor
-from vm_service.worker.run import content_id
 from vm_service.worker.state_reader import CommitRequest
 
 ID_CHARS = 52
@@ -72,7 +71,7 @@ class World:
         self.ids: dict[str, str] = {}
         self.signers: dict[str, Signer] = {}
         self.last_hash = ""
-        self._bare_count = 0
+        self._batch_count = 0
 
     def close(self) -> None:
         self.executor.close()
@@ -112,7 +111,9 @@ class World:
         block = self.block
         return BlockContext(block.number, block.parent_hash, block.witness, block.time_ns)
 
-    def _run(self, batch: Batch, commit_id: bytes) -> Result:
+    def _run(self, batch: Batch) -> Result:
+        self._batch_count += 1
+        commit_id = f"batch {self._batch_count}".encode()  # a scenario may send the same transaction again
         result = self.executor.run(batch)
         if result.writes:
             committed = self.ledger.state.commit(CommitRequest(commit_id, b"", result.reads, result.writes))
@@ -128,7 +129,7 @@ class World:
             transaction.expiration_ns += 1
             transaction, tx_hash = self._signed(transaction, request)
         kernel = kernel_form(transaction, tx_hash, len(canonical_forms(transaction).full))
-        result = self._run(Batch(Mode.EXECUTE, self._block_context, [kernel]), content_id(tx_hash, [tx_hash]))
+        result = self._run(Batch(Mode.EXECUTE, self._block_context, [kernel]))
         name = base58.encode(tx_hash)
         outcome = _outcome(result)
         if outcome.status == "SUCCESS":
@@ -168,9 +169,8 @@ class World:
 
     def call_bare(self, call: dict[str, Any]) -> Outcome:
         """Runs one method on a bare host: no transaction around it."""
-        self._bare_count += 1
         batch = Batch(Mode.BARE, self._bare_context, calls=[call])
-        result = self._run(batch, f"bare {self._bare_count}".encode())
+        result = self._run(batch)
         outcome = _outcome(result)
         outcome.status = "OK" if outcome.status == "SUCCESS" else "ERROR"
         outcome.gas = None if outcome.gas is None else outcome.gas // 100

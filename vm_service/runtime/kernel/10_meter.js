@@ -6,29 +6,42 @@
 (function (V8VM) {
   'use strict';
 
-  const { Error, NumberIsFinite, ObjectFreeze } = V8VM.primordials;
+  const { Error, ObjectFreeze } = V8VM.primordials;
   const INT_MAX = 2147483647;
+  const MAX_LIMIT = 2 ** 30 - 1; // gas is counted in V8's small integers; more than any transaction may buy
   const SPENT = -1;
   const STOP = ObjectFreeze({ __proto__: null, toString: ObjectFreeze(() => 'stopped') });
 
-  // Units of work (about 10 ns each) that a sandbox may use beyond its gas: 2 ms, far more than an ordinary call needs.
-  // What lies above is charged as gas, one for one.
+  // Native work that the reference leaves unpriced is counted in units of about 10 ns. A sandbox has 2 ms of it for free and one
+  // unit more with each unit of gas; what lies above costs gas, one for one. Ordinary calls stay far below.
   const FREE_WORK = 200000;
+
+  const whole = (n) => n - (n % 1);
 
   const meter = {
     left: 0, // gas that may still be used, a whole number; negative once stopped
-    limit: 0,
+    ceiling: 0, // the limit
     depth: 0, // slots (8 bytes) of the native stack that counted frames hold
-    spare: 0, // free work left
+    done: 0, // units of work done
     dead: null, // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
 
     // Gas used by the running sandbox; all of it once it ran out.
     get used() {
-      return meter.left < 0 ? meter.limit : meter.limit - meter.left;
+      return meter.left < 0 ? meter.ceiling : meter.ceiling - meter.left;
     },
 
     set used(n) {
-      meter.left = meter.limit - n;
+      meter.left = meter.ceiling - whole(n);
+    },
+
+    get limit() {
+      return meter.ceiling;
+    },
+
+    set limit(n) {
+      const used = meter.ceiling - meter.left;
+      meter.ceiling = n < MAX_LIMIT ? whole(n) : MAX_LIMIT;
+      meter.left = meter.ceiling - used;
     },
 
     // Adds n gas (truncated to an integer, as the reference's counter does) and stops the sandbox above its limit.
@@ -36,18 +49,16 @@
       if (meter.dead !== null) throw STOP;
       if (n >= INT_MAX) throw new Error('IOSTContractInstruction_Incr gas overflow max int');
       if (!(n >= 0)) throw new Error('IOSTContractInstruction_Incr invalid gas');
-      const gas = n - (n % 1);
+      const gas = whole(n);
       if (gas > meter.left) throw meter.die('gas');
       meter.left -= gas;
     },
 
-    // Counts n units of work before they are done; above the free amount they cost gas.
+    // Counts n units of work before they are done.
     work(n) {
-      if ((meter.spare -= n) >= 0) return;
-      const excess = -meter.spare;
-      meter.spare = 0;
-      if (excess > meter.left) throw meter.die('gas');
-      meter.charge(excess);
+      meter.done += n;
+      const excess = meter.done - FREE_WORK - meter.used;
+      if (excess > 0) meter.charge(excess < MAX_LIMIT ? excess : MAX_LIMIT);
     },
 
     // What an image's failed charge throws.
@@ -70,18 +81,18 @@
     // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth goes on counting: the frames of
     // caller and callee lie on one stack.
     enter(limit) {
-      const saved = { left: meter.left, limit: meter.limit, depth: meter.depth, spare: meter.spare };
-      meter.limit = NumberIsFinite(limit) ? limit - (limit % 1) : INT_MAX;
-      meter.left = meter.dead === null ? meter.limit : SPENT;
-      meter.spare = FREE_WORK;
+      const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, done: meter.done };
+      meter.ceiling = limit < MAX_LIMIT ? whole(limit) : MAX_LIMIT;
+      meter.left = meter.dead === null ? meter.ceiling : SPENT;
+      meter.done = 0;
       return saved;
     },
 
     leave(saved) {
       meter.left = meter.dead === null ? saved.left : SPENT;
-      meter.limit = saved.limit;
+      meter.ceiling = saved.ceiling;
       meter.depth = saved.depth;
-      meter.spare = saved.spare;
+      meter.done = saved.done;
     },
   };
 

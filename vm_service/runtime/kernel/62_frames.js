@@ -103,8 +103,7 @@
     for (const [payer, bytes] of frame.ram) ram.set(payer, (ram.get(payer) ?? 0) + bytes);
   }
 
-  function run(frame, prepared) {
-    const { record, method, args } = prepared;
+  function run(frame, { record, method, args }) {
     current = frame;
     const results = record.native ? method.run(args, frame) : runScript(frame, record, args);
     requirePayers(frame);
@@ -165,12 +164,14 @@
     }
   }
 
-  // -- a bare host: one frame that nobody called ---------------------------------------------------------------------
+  // -- a bare host: one frame that nobody called, whose payers nobody asks -------------------------------------------
 
   function runBare(record, method, args) {
-    const frame = new Frame(record.id, method.name, true);
+    current = new Frame(record.id, method.name, true);
     try {
-      return run(frame, { record, method, args });
+      const results = method.run(args, current);
+      mergeRam(current);
+      return results;
     } finally {
       current = null;
     }

@@ -56,8 +56,8 @@
   function pledgedNow({ actions, publisher }) {
     if (actions.length !== 1 || actions[0].contract !== 'gas.iost' || actions[0].action !== 'pledge') return 0n;
     try {
-      const [, user, amount] = V8VM.primordials.JSONParse(actions[0].data);
-      return user === publisher ? gas.producedBy(`${amount}`) : 0n;
+      const [pledger, user, amount] = V8VM.primordials.JSONParse(actions[0].data);
+      return pledger === publisher && user === publisher ? gas.producedBy(`${amount}`) : 0n;
     } catch {
       return 0n;
     }

@@ -11,6 +11,8 @@
     gas_limit: call.gas_limit, gas_ratio: 100, time: '0', expiration: '0', delay: 0, chain_id: 0, tx_keys: [], publisher_keys: [],
   });
 
+  const textOf = (results) => (results === null ? 'null' : encodeArray(results));
+
   // Runs `body` within `limit` gas; returns its status, its gas and what it returned.
   function guarded(limit, body) {
     meter.enter(limit);
@@ -49,8 +51,7 @@
     const opened = context.openTransaction(tx, new Set());
     opened.budget = MathFloor(call.gas_limit / 100);
     const outcome = guarded(opened.budget, () => {
-      const results = frames.runAction(call.contract, call.action, call.data, null);
-      return results === null ? 'null' : encodeArray(results);
+      return textOf(frames.runAction(call.contract, call.action, call.data, null));
     });
     if (outcome.code === 4 && outcome.message !== 'out of gas') outcome.message = transaction.runtimeError(call, outcome.message).message;
     return finish(outcome, opened);
@@ -67,7 +68,7 @@
   function bareNative(call) {
     const record = V8VM.contracts.find(call.contract) ?? fail(`contract ${call.contract} not found`);
     const method = record.methods.get(call.action) ?? fail(`abi ${call.action} not found`);
-    return encodeArray(frames.runBare(record, method, V8VM.arguments.unmarshal(method, call.data)) ?? []);
+    return textOf(frames.runBare(record, method, V8VM.arguments.unmarshal(method, call.data)));
   }
 
   function bareScript(call) {

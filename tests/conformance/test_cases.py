@@ -1,0 +1,21 @@
+"""Every case file, step by step, through the executor; a test for each file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.run import Report, run_files
+
+CASES = Path(__file__).parent / "cases"
+FILES = sorted(CASES.glob("*/*.json"))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_all_steps_of_a_case_give_what_it_says(path: Path) -> None:
+    report = Report()
+
+    failures = [str(failure) for failure in run_files([path], path.parent, report)]
+
+    assert not failures
+    assert report.passed > 0
