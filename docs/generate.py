@@ -1,7 +1,8 @@
 """Generates the reference tables of docs/ from the code that they describe; `--check` fails when a table is stale.
 
 The sources are found by convention: the subclass of `ServerConfig` in `<service>/config.py`, the subclasses of
-`ServiceError` in `<service>/errors.py`, the `Metrics` in `<service>/metrics.py`.
+`ServiceError` in `<service>/errors.py`, the `Metrics` in `<service>/metrics.py`; prices, statuses and native methods
+are read from the JavaScript of the kernel.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from chassis import errors
 from chassis.config import ServerConfig, settings_of
 from chassis.errors import ServiceError
 from chassis.metrics import Metrics
+from vm_service.runtime.tables import kernel_tables
 
 FOLDER = Path(__file__).parent
 SERVICES = {"gateway": "gateway", "vm_service": "vm", "state_service": "state"}
@@ -118,7 +120,40 @@ def metrics() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"configuration.md": configuration, "errors.md": error_reasons, "metrics.md": metrics}
+def receipt_statuses() -> str:
+    """Renders the second level of docs/errors.md: how transactions end."""
+    rows = [(str(row.code), row.name, row.meaning) for row in kernel_tables().statuses]
+    text = "A transaction that was executed has a receipt; its message is equal on every node.\n"
+    return "\n".join(["## Statuses of receipts\n", text, table(("code", "name", "when"), rows) + "\n"])
+
+
+def gas() -> str:
+    """Renders docs/gas.md."""
+    tables = kernel_tables()
+    costs = [(f"`{row.name}`", str(row.gas), row.what_for) for row in tables.costs]
+    methods = [(row.contract, row.name, ", ".join(row.args), row.versions) for row in tables.methods]
+    return "\n".join(
+        [
+            "# Gas\n",
+            NOTE,
+            "Receipts show gas in hundredths, times the gas ratio of the transaction. A transaction pays for its bytes,",
+            "for the accounts read to check its signatures, then for its actions; each charge is checked when it is made,",
+            "and what exceeds the limit ends the transaction with all gas used.\n",
+            "## Prices of the kernel\n",
+            table(("price", "gas", "for"), costs) + "\n",
+            "## Native methods\n",
+            "A native method costs its storage operations at the prices above, and `op` for its other steps.\n",
+            table(("contract", "method", "arguments", "versions"), methods) + "\n",
+        ]
+    )
+
+
+PAGES = {
+    "configuration.md": configuration,
+    "errors.md": lambda: error_reasons() + "\n" + receipt_statuses(),
+    "gas.md": gas,
+    "metrics.md": metrics,
+}
 
 
 def main() -> int:

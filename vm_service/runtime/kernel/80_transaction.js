@@ -11,6 +11,18 @@
   const { meter, costs, journal, state, values, keys, context, frames, authority, gas, token, publishing, decimal, Failure, STOP } = V8VM;
   const { utf8Length, utf8Cut, encodeArray } = V8VM.text;
 
+  // Statuses of receipts: code, name, when. The VM itself gives 0, 2, 4 and 8; the others are kept for the reference's numbering.
+  const STATUSES = [
+    [0, 'SUCCESS', 'all actions took effect'],
+    [1, 'GAS_RUN_OUT', 'not used: out of gas is a runtime error'],
+    [2, 'BALANCE_NOT_ENOUGH', 'RAM or gas could not be paid after the actions; nothing took effect, gas is paid'],
+    [3, 'WRONG_PARAMETER', 'not used'],
+    [4, 'RUNTIME_ERROR', 'an action failed or gas ran out; nothing took effect, gas is paid'],
+    [5, 'TIMEOUT', 'not used: what the clock of one machine stops is no result of the chain'],
+    [6, 'WRONG_TX_FORMAT', 'not used: a malformed transaction is refused without a receipt'],
+    [7, 'DUPLICATE_SET_CODE', 'not used'],
+    [8, 'UNKNOWN_ERROR', 'a bug of the kernel; nothing took effect, gas is paid'],
+  ];
   const SUCCESS = 0;
   const BALANCE_NOT_ENOUGH = 2;
   const RUNTIME_ERROR = 4;
@@ -287,5 +299,5 @@
     return result;
   }
 
-  V8VM.transaction = { execute, newResult, runtimeError, UNMETERED };
+  V8VM.transaction = { STATUSES, execute, newResult, runtimeError };
 })(globalThis.V8VM);

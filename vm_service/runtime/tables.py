@@ -1,0 +1,79 @@
+"""The tables that live in JavaScript, read for the documentation: prices and native methods of the kernel.
+
+The scripts are evaluated in an isolate of their own; nothing is run.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vm_service import runtime
+from vm_service.sandbox.isolate import Isolate
+
+_QUESTION: Final = """JSON.stringify({
+  costs: V8VM.costTable.TABLE,
+  statuses: V8VM.transaction.STATUSES,
+  natives: [...V8VM.natives.table()].map(([id, methods]) => [id, methods.map(
+    ({ name, args, since, until }) => ({ name, args, since, until }))]),
+})"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A price of the kernel."""
+
+    name: str
+    gas: int
+    what_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status of a receipt."""
+
+    code: int
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class NativeMethod:
+    """A method of a native contract and the contract versions that have it."""
+
+    contract: str
+    name: str
+    args: tuple[str, ...]
+    versions: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTables:
+    """All tables of the kernel."""
+
+    costs: tuple[Cost, ...]
+    statuses: tuple[Status, ...]
+    methods: tuple[NativeMethod, ...]
+
+
+def kernel_tables() -> KernelTables:
+    """Reads the tables.
+
+    Raises:
+        IsolateError: a script does not evaluate.
+    """
+    with Isolate() as isolate:
+        isolate.evaluate("globalThis.V8VM = {}; 0")
+        for _, text in runtime.execution_sources():
+            isolate.evaluate(text + "\n;0")
+        raw = json.loads(isolate.evaluate(_QUESTION))
+    return KernelTables(
+        costs=tuple(Cost(*row) for row in raw["costs"]),
+        statuses=tuple(Status(*row) for row in raw["statuses"]),
+        methods=tuple(_method(contract, item) for contract, items in raw["natives"] for item in items),
+    )
+
+
+def _method(contract: str, item: dict[str, Any]) -> NativeMethod:
+    since, until = item.get("since"), item.get("until")
+    versions = " ".join(part for part in (f"from {since}" if since else "", f"before {until}" if until else "") if part)
+    return NativeMethod(contract, item["name"], tuple(item["args"]), versions or "all")
