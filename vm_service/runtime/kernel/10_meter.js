@@ -23,6 +23,7 @@
     ceiling: 0, // the limit
     depth: 0, // slots (8 bytes) of the native stack that counted frames hold
     done: 0, // units of work done
+    sandboxes: 0, // open sandboxes; with none, priced methods run for the host and charge nobody
     dead: null, // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
 
     // Gas used by the running sandbox; all of it once it ran out.
@@ -85,6 +86,7 @@
       meter.ceiling = limit < MAX_LIMIT ? whole(limit) : MAX_LIMIT;
       meter.left = meter.dead === null ? meter.ceiling : SPENT;
       meter.done = 0;
+      meter.sandboxes++;
       return saved;
     },
 
@@ -93,6 +95,7 @@
       meter.ceiling = saved.ceiling;
       meter.depth = saved.depth;
       meter.done = saved.done;
+      meter.sandboxes--;
     },
   };
 

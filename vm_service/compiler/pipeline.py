@@ -1,0 +1,149 @@
+"""The compile stage of language v1, from contract text to an image that a worker installs.
+
+Data: source and ABI go into the compiler isolate, which parses, checks, rewrites and prints but never runs contract code;
+JSON comes back. The image is then parsed once more as a whole, so that an error the engine would report while it reads
+a script is known here, before any call.
+
+INVARIANT: equal source and runtime give equal results, on every machine: limits are counted, never timed.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from vm_service import runtime
+from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
+
+LANGUAGE: Final = "v1"
+"""Language version that this stage compiles; part of every image's key."""
+
+_SYNTAX_ERROR: Final = re.compile(r"SyntaxError: [^\n]*")
+_EARLY_ERROR_IMAGE: Final = "(function () {})"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """What the compile stage found or made."""
+
+    key: str
+    """Hex SHA-256 of source and runtime: the image's name, and the code hash of a published contract."""
+
+    error: str | None = None
+    """Why the contract is refused, in the chain's words; the other fields are then empty."""
+
+    image: str = ""
+    """Script whose value is the contract's factory."""
+
+    meta: str = "{}"
+    """JSON that is handed over with the factory: names the contract needs, or the error that every call ends with."""
+
+    reference: str = ""
+    """The instrumented code as the reference would store it."""
+
+    code_bytes: int = 0
+    """Length of `reference` in UTF-8: decides cost and RAM of publishing."""
+
+    methods: tuple[str, ...] = ()
+    """Public methods of the exported class, in source order."""
+
+
+def image_key(source: str) -> str:
+    """Returns the key of a source's image under this runtime."""
+    sha = hashlib.sha256()
+    for part in (LANGUAGE, runtime.digest(), source):
+        data = part.encode("utf-8", "surrogatepass")
+        sha.update(f"{len(data)}:".encode())
+        sha.update(data)
+    return sha.hexdigest()
+
+
+class Compiler:
+    """Drives the compiler isolate. REQUIRES: the isolate belongs to it alone and outlives it."""
+
+    def __init__(self, isolate: Isolate) -> None:
+        """Loads the compile stage's scripts into an isolate.
+
+        Raises:
+            IsolateError: a script does not load.
+        """
+        self._isolate = isolate
+        isolate.evaluate("globalThis.V8VM = {}; 0")
+        for _, text in runtime.compiler_sources():
+            isolate.evaluate(text + "\n;0")
+
+    @cached_property
+    def _compile(self) -> Handle:
+        return self._door("compile")
+
+    @cached_property
+    def _abi(self) -> Handle:
+        return self._door("generateAbi")
+
+    def _door(self, name: str) -> Handle:
+        door = self._isolate.evaluate(f"V8VM.{name}")
+        assert isinstance(door, Handle)
+        return door
+
+    def compile(self, source: str, abi_json: str, validate: bool, timeout_s: float | None = None) -> CompileResult:
+        """Compiles a contract.
+
+        Args:
+            source: the contract's text.
+            abi_json: its ABI document as JSON; read only when `validate` is set.
+            validate: whether the source is checked against the ABI first, as publishing does.
+            timeout_s: deadline; passing it condemns the isolate.
+
+        Raises:
+            IsolateError: the isolate was stopped, never because of what the contract says.
+        """
+        key = image_key(source)
+        answer = self._ask(self._compile, source, abi_json, "true" if validate else "false", timeout_s=timeout_s)
+        if "error" in answer:
+            return CompileResult(key=key, error=answer["error"])
+        failure = answer.get("failure") or self._early_error(answer["text"])
+        image = answer["text"] if failure is None else _EARLY_ERROR_IMAGE
+        meta = {"endowments": answer["endowments"] if failure is None else [], "failure": failure}
+        reference = answer["reference"]
+        return CompileResult(
+            key=key,
+            image=image,
+            meta=json.dumps(meta),
+            reference=reference,
+            code_bytes=len(reference.encode("utf-8", "surrogatepass")),
+            methods=tuple(answer["methods"]),
+        )
+
+    def generate_abi(self, source: str) -> str:
+        """Returns the ABI document of a source as indented JSON, as contract tooling writes it.
+
+        Raises:
+            ValueError: the source breaks a rule of ABI generation; the text says which.
+        """
+        answer = self._ask(self._abi, source)
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return str(answer["abi"])
+
+    def _ask(self, door: Handle, *texts: str, timeout_s: float | None = None) -> dict[str, Any]:
+        arguments = self._isolate.evaluate("[]")
+        assert isinstance(arguments, Handle)
+        for text in texts:
+            self._isolate.push(arguments, text)
+        answer = self._isolate.call(door, arguments, timeout_s)
+        self._isolate.release(arguments)
+        result: dict[str, Any] = json.loads(answer)
+        return result
+
+    def _early_error(self, image: str) -> str | None:
+        """Returns the error that V8 reports for the image without running it, or None."""
+        try:
+            factory = self._isolate.evaluate(image)
+        except ScriptError as error:
+            found = _SYNTAX_ERROR.search(str(error))
+            return found.group() if found else "SyntaxError: Invalid or unexpected token"
+        assert isinstance(factory, Handle)
+        self._isolate.release(factory)
+        return None

@@ -1,0 +1,170 @@
+// Lockdown: makes the realm that the permits describe. Prices are put on, what is not permitted is removed, and everything
+// that a contract can reach is frozen. Runs once, after all files; nothing here decides policy.
+(function (V8VM) {
+  'use strict';
+
+  const {
+    ObjectDefineProperty, ObjectFreeze, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectValues, ReflectOwnKeys, Set, TypeError,
+  } = V8VM.primordials;
+  const { INTRINSICS, OVERRIDABLE, DELETED_GLOBALS } = V8VM.permits;
+
+  const prototypeOf = ObjectGetPrototypeOf;
+
+  // The intrinsics by the names that the permits use; most have no global name.
+  function collect() {
+    const arrayIterator = prototypeOf([][Symbol.iterator]());
+    const generatorFunction = prototypeOf(function* () {}); // eslint-disable-line no-empty-function
+    const { v1 } = V8VM;
+    return {
+      __proto__: null,
+      'String': v1.strings.constructors.String,
+      'String.prototype': String.prototype,
+      'Array': v1.arrays.constructors.Array,
+      'Array.prototype': Array.prototype,
+      'Object': Object,
+      'Object.prototype': Object.prototype,
+      'Function.prototype': Function.prototype,
+      'Number': v1.objects.numberConstructors.Number,
+      'Number.prototype': Number.prototype,
+      'Boolean': Boolean,
+      'Boolean.prototype': Boolean.prototype,
+      'Symbol': v1.objects.symbolFunctions.Symbol,
+      'Symbol.prototype': Symbol.prototype,
+      'Error': v1.objects.errorConstructors.Error,
+      'Error.prototype': Error.prototype,
+      'Math': Math,
+      'JSON': JSON,
+      'Iterator.prototype': prototypeOf(arrayIterator),
+      'ArrayIterator.prototype': arrayIterator,
+      'StringIterator.prototype': prototypeOf(''[Symbol.iterator]()),
+      'GeneratorFunction.prototype': generatorFunction,
+      'Generator.prototype': generatorFunction.prototype,
+    };
+  }
+
+  const define = (target, key, value) => ObjectDefineProperty(target, key, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+
+  function defineAll(target, methods) {
+    for (const key of ReflectOwnKeys(methods)) define(target, key, methods[key]);
+  }
+
+  // -- step 1: prices ----------------------------------------------------------------------------------------------
+
+  function givePrototype(constructor, prototype) {
+    if (ObjectGetOwnPropertyDescriptor(constructor, 'prototype') === undefined) define(constructor, 'prototype', prototype);
+    else constructor.prototype = prototype;
+  }
+
+  // A constructor that stands for an intrinsic: it makes the same objects and carries the same constants.
+  function stand(replacement, intrinsic, statics) {
+    for (const key of ReflectOwnKeys(intrinsic)) {
+      if (key === 'length' || key === 'name' || key === 'prototype' || key === 'caller' || key === 'arguments') continue;
+      const descriptor = ObjectGetOwnPropertyDescriptor(intrinsic, key);
+      if ('value' in descriptor) define(replacement, key, descriptor.value);
+    }
+    givePrototype(replacement, intrinsic.prototype);
+    defineAll(replacement, statics);
+    define(intrinsic.prototype, 'constructor', replacement);
+  }
+
+  function putPrices() {
+    const { strings, arrays, objects, json, numbers } = V8VM.v1;
+    stand(strings.constructors.String, String, strings.statics);
+    givePrototype(strings.constructors.priced, String.prototype);
+    define(String.prototype, 'constructor', strings.constructors.priced);
+    defineAll(String.prototype, strings.methods);
+    stand(arrays.constructors.Array, Array, {});
+    defineAll(Array.prototype, arrays.methods);
+    stand(objects.numberConstructors.Number, Number, objects.numberStatics);
+    defineAll(Number.prototype, objects.numberMethods);
+    stand(objects.symbolFunctions.Symbol, Symbol, objects.symbolStatics);
+    stand(objects.errorConstructors.Error, Error, objects.errorStatics);
+    define(objects.errorConstructors.Error, 'stackTraceLimit', 0);
+    defineAll(Object, objects.objectStatics);
+    ObjectDefineProperty(Object.prototype, '__proto__', {
+      ...ObjectGetOwnPropertyDescriptor(Object.prototype, '__proto__'),
+      set: ObjectGetOwnPropertyDescriptor(objects.objectAccessors, '__proto__').set,
+    });
+    const { constructor, ...functionMethods } = objects.functionMethods;
+    givePrototype(constructor, Function.prototype);
+    defineAll(Function.prototype, { ...functionMethods, constructor });
+    define(prototypeOf(function* () {}), 'constructor', constructor); // eslint-disable-line no-empty-function
+    defineAll(Math, objects.mathFunctions);
+    defineAll(JSON, { parse: json.parse, stringify: json.stringify });
+    defineAll(numbers.prototype, numbers.wrapped);
+  }
+
+  // -- step 2: removal ---------------------------------------------------------------------------------------------
+
+  const permitName = (key) => (typeof key === 'symbol' ? key.description : key);
+
+  function remove(target, { kept = [], nulled = [], symbols = [] }) {
+    const stays = new Set([...kept, ...symbols]);
+    const empty = new Set(nulled);
+    for (const key of ReflectOwnKeys(target)) {
+      const name = permitName(key);
+      if (empty.has(name)) define(target, key, null);
+      else if (!stays.has(name)) delete target[key];
+    }
+  }
+
+  // -- step 3: names that objects may override ---------------------------------------------------------------------
+
+  // The value becomes an accessor whose setter gives the receiver a property of its own, as an assignment would.
+  function makeOverridable(target, key) {
+    const descriptor = ObjectGetOwnPropertyDescriptor(target, key);
+    if (descriptor === undefined || !('value' in descriptor)) return;
+    const { value, enumerable } = descriptor;
+    ObjectDefineProperty(target, key, {
+      __proto__: null,
+      get() {
+        return value;
+      },
+      set(own) {
+        if (this === target) throw new TypeError(`Cannot assign to read only property '${key}' of object`);
+        ObjectDefineProperty(this, key, { __proto__: null, value: own, writable: true, enumerable: true, configurable: true });
+      },
+      enumerable,
+      configurable: false,
+    });
+  }
+
+  // -- step 4: freezing --------------------------------------------------------------------------------------------
+
+  // Freezes everything reachable from the roots by properties, accessors and prototypes.
+  function freezeAll(roots) {
+    const seen = new Set();
+    const waiting = [];
+    const add = (value) => {
+      if (((typeof value === 'object' && value !== null) || typeof value === 'function') && !seen.has(value)) waiting[waiting.length] = value;
+    };
+    for (const root of roots) add(root);
+    while (waiting.length > 0) {
+      const object = waiting[waiting.length - 1];
+      waiting.length--;
+      if (seen.has(object)) continue;
+      seen.add(object);
+      add(prototypeOf(object));
+      for (const key of ReflectOwnKeys(object)) {
+        const { value, get, set } = ObjectGetOwnPropertyDescriptor(object, key);
+        add(value);
+        add(get);
+        add(set);
+      }
+      ObjectFreeze(object);
+    }
+    return seen;
+  }
+
+  function lockdown() {
+    const intrinsics = collect();
+    putPrices();
+    for (const name in INTRINSICS) remove(intrinsics[name], INTRINSICS[name]);
+    V8VM.v1.finishLibraries();
+    for (const name in OVERRIDABLE) for (const key of OVERRIDABLE[name]) makeOverridable(intrinsics[name], key);
+    for (const name of DELETED_GLOBALS) delete globalThis[name];
+    freezeAll([...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
+  }
+
+  V8VM.lockdown = lockdown;
+})(globalThis.V8VM);

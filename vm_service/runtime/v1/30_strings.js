@@ -1,0 +1,257 @@
+// String methods at their price: gas of the reference first, then the engine's own method. Free work covers what the
+// reference does not price (long search texts, very long results).
+(function (V8VM) {
+  'use strict';
+
+  const {
+    FunctionPrototypeCall, RegExp, RegExpPrototypeTest, String, StringPrototypeCharAt, StringPrototypeCharCodeAt, StringPrototypeEndsWith,
+    StringPrototypeIncludes, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeRepeat, StringPrototypeReplace,
+    StringPrototypeSearch, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeSubstring,
+    StringPrototypeToLowerCase, StringPrototypeToUpperCase, StringPrototypeTrim, StringPrototypeTrimEnd, StringPrototypeTrimStart,
+    StringPrototypeValueOf, SymbolReplace, SymbolSearch, SymbolSplit, TypeError, Error, RangeError, ReflectConstruct,
+  } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { text, number, isObject } = V8VM.v1.convert;
+
+  const PER_UNIT = 0.1; // gas per UTF-16 unit
+  const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
+  const COMPARISONS_PER_UNIT = 32;
+  const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
+  const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
+
+  // `this` as text; the methods are generic, as the language's are.
+  function own(value, name) {
+    if (typeof value === 'string') return value;
+    if (value === null || value === undefined) throw new TypeError(`String.prototype.${name} called on null or undefined`);
+    return text(value);
+  }
+
+  function pay(self) {
+    meter.charge(1 + PER_UNIT * self.length);
+  }
+
+  function paySearch(self, needle) {
+    if (needle.length > NEEDLE_UNITS) meter.work((self.length * needle.length) / COMPARISONS_PER_UNIT);
+  }
+
+  // Memory of long results.
+  function grown(length) {
+    if (length > LONG_RESULT) meter.work(length / 4);
+  }
+
+  // A position argument: left as it is when absent, else a number.
+  const position = (value) => (value === undefined ? undefined : number(value));
+
+  const isPattern = (value) => value instanceof RegExp;
+
+  function refusePattern(value, name) {
+    if (isPattern(value)) throw new TypeError(`First argument to String.prototype.${name} must not be a regular expression`);
+    return text(value);
+  }
+
+  // A method that contract objects may take over by a symbol.
+  function delegated(value, symbol) {
+    if (value === null || value === undefined || typeof value === 'string') return undefined;
+    return value[symbol];
+  }
+
+  const SPECIAL = /[\\^$.*+?()[\]{}|]/;
+
+  const methods = {
+    charAt(index) {
+      meter.charge(1);
+      return StringPrototypeCharAt(own(this, 'charAt'), number(index));
+    },
+    charCodeAt(index) {
+      meter.charge(1);
+      return StringPrototypeCharCodeAt(own(this, 'charCodeAt'), number(index));
+    },
+    valueOf() {
+      meter.charge(1);
+      return StringPrototypeValueOf(this);
+    },
+    concat(...parts) {
+      let joined = own(this, 'concat');
+      for (let i = 0; i < parts.length; i++) {
+        const part = text(parts[i]);
+        if (joined.length + part.length > MAX_LENGTH) throw new RangeError('Invalid string length');
+        joined += part;
+      }
+      meter.charge(1 + PER_UNIT * joined.length);
+      grown(joined.length);
+      return joined;
+    },
+    includes(search, start) {
+      const self = own(this, 'includes');
+      pay(self);
+      const needle = refusePattern(search, 'includes');
+      paySearch(self, needle);
+      return StringPrototypeIncludes(self, needle, position(start));
+    },
+    endsWith(search, end) {
+      const self = own(this, 'endsWith');
+      pay(self);
+      return StringPrototypeEndsWith(self, refusePattern(search, 'endsWith'), position(end));
+    },
+    startsWith(search, start) {
+      const self = own(this, 'startsWith');
+      pay(self);
+      return StringPrototypeStartsWith(self, refusePattern(search, 'startsWith'), position(start));
+    },
+    indexOf(search, start) {
+      const self = own(this, 'indexOf');
+      pay(self);
+      const needle = text(search);
+      paySearch(self, needle);
+      return StringPrototypeIndexOf(self, needle, position(start));
+    },
+    lastIndexOf(search, start) {
+      const self = own(this, 'lastIndexOf');
+      pay(self);
+      const needle = text(search);
+      paySearch(self, needle);
+      return StringPrototypeLastIndexOf(self, needle, position(start));
+    },
+    replace(search, replacement) {
+      const self = own(this, 'replace');
+      pay(self);
+      if (isPattern(search)) return StringPrototypeReplace(self, search, replacement); // the number library's own patterns
+      const custom = delegated(search, SymbolReplace);
+      if (custom !== undefined && custom !== null) return FunctionPrototypeCall(custom, search, self, replacement);
+      const needle = text(search);
+      paySearch(self, needle);
+      if (typeof replacement === 'function') return replaceByCall(self, needle, replacement);
+      const pattern = text(replacement);
+      // `$&` and the like repeat parts of the text.
+      const repeats = StringPrototypeIncludes(pattern, '$') ? pattern.length / 2 : 0;
+      grown(self.length * (1 + repeats) + pattern.length);
+      return StringPrototypeReplace(self, needle, pattern);
+    },
+    search(pattern) {
+      const self = own(this, 'search');
+      pay(self);
+      if (isPattern(pattern)) return StringPrototypeSearch(self, pattern);
+      const custom = delegated(pattern, SymbolSearch);
+      if (custom !== undefined && custom !== null) return FunctionPrototypeCall(custom, pattern, self);
+      const needle = pattern === undefined ? '' : text(pattern);
+      // A text here is a regular expression, whose cost nothing bounds: only plain texts are searched.
+      if (RegExpPrototypeTest(SPECIAL, needle)) throw new Error('String.prototype.search of a regular expression is not supported');
+      paySearch(self, needle);
+      return StringPrototypeIndexOf(self, needle);
+    },
+    split(separator, limit) {
+      const self = own(this, 'split');
+      pay(self);
+      const custom = delegated(separator, SymbolSplit);
+      if (custom !== undefined && custom !== null && !isPattern(separator)) return FunctionPrototypeCall(custom, separator, self, limit);
+      const most = limit === undefined ? undefined : number(limit);
+      if (separator === undefined) return StringPrototypeSplit(self, undefined, most);
+      const needle = text(separator);
+      paySearch(self, needle);
+      meter.work(self.length);
+      return StringPrototypeSplit(self, needle, most);
+    },
+    slice(start, end) {
+      const self = own(this, 'slice');
+      pay(self);
+      return StringPrototypeSlice(self, position(start), position(end));
+    },
+    substring(start, end) {
+      const self = own(this, 'substring');
+      pay(self);
+      return StringPrototypeSubstring(self, position(start), position(end));
+    },
+    toLowerCase() {
+      const self = own(this, 'toLowerCase');
+      pay(self);
+      return StringPrototypeToLowerCase(self);
+    },
+    toUpperCase() {
+      const self = own(this, 'toUpperCase');
+      pay(self);
+      return StringPrototypeToUpperCase(self);
+    },
+    trim() {
+      const self = own(this, 'trim');
+      pay(self);
+      return StringPrototypeTrim(self);
+    },
+    trimLeft() {
+      const self = own(this, 'trimLeft');
+      pay(self);
+      return StringPrototypeTrimStart(self);
+    },
+    trimRight() {
+      const self = own(this, 'trimRight');
+      pay(self);
+      return StringPrototypeTrimEnd(self);
+    },
+    repeat(count) {
+      const self = own(this, 'repeat');
+      const times = number(count);
+      if (times < 0 || times === Infinity) throw new RangeError(`Invalid count value: ${text(count)}`);
+      const whole = times >= 1 ? times - (times % 1) : 0;
+      meter.charge(1 + PER_UNIT * self.length * whole);
+      grown(self.length * whole);
+      return StringPrototypeRepeat(self, whole);
+    },
+  };
+
+  function replaceByCall(self, needle, replacement) {
+    const at = StringPrototypeIndexOf(self, needle);
+    if (at < 0) return self;
+    const made = text(replacement(needle, at, self));
+    grown(self.length + made.length);
+    return StringPrototypeSlice(self, 0, at) + made + StringPrototypeSlice(self, at + needle.length);
+  }
+
+  // -- the constructor ---------------------------------------------------------------------------------------------
+
+  const describe = (value) => (typeof value === 'symbol' ? String(value) : text(value));
+
+  function makeString(args, target) {
+    const value = args.length === 0 ? '' : args[0];
+    if (target === undefined) return describe(value);
+    return ReflectConstruct(String, [text(value)], target);
+  }
+
+  const constructors = {
+    // The global function: free, as in the reference.
+    String: function String(...args) {
+      return makeString(args, new.target);
+    },
+    // What `text.constructor` gives: priced.
+    priced: function String(...args) {
+      const made = makeString(args, new.target);
+      meter.charge(1 + PER_UNIT * made.length);
+      return made;
+    },
+  };
+
+  const statics = {
+    fromCharCode(...units) {
+      for (let i = 0; i < units.length; i++) units[i] = number(units[i]);
+      meter.work(units.length);
+      return V8VM.primordials.FunctionPrototypeApply(V8VM.primordials.StringFromCharCode, null, units);
+    },
+    fromCodePoint(...points) {
+      for (let i = 0; i < points.length; i++) points[i] = number(points[i]);
+      meter.work(points.length);
+      return V8VM.primordials.FunctionPrototypeApply(V8VM.primordials.StringFromCodePoint, null, points);
+    },
+    raw(template, ...values) {
+      const strings = template.raw;
+      let joined = '';
+      for (let i = 0; i < number(strings.length); i++) {
+        joined += text(strings[i]) + (i < values.length && i + 1 < strings.length ? text(values[i]) : '');
+        meter.work(1 + joined.length / 8);
+      }
+      return joined;
+    },
+  };
+
+  V8VM.v1.strings = { methods, statics, constructors };
+  V8VM.v1.grown = grown;
+  V8VM.v1.convert.isPattern = isPattern;
+  V8VM.v1.convert.isObject = isObject;
+})(globalThis.V8VM);

@@ -1,0 +1,289 @@
+// The other built-ins: Object, Function.prototype, Number, Symbol, Error, Math. Mostly free in the reference; what grows
+// with its input counts as work.
+(function (V8VM) {
+  'use strict';
+
+  const P = V8VM.primordials;
+  const {
+    ArrayIsArray, ArrayPrototypePush, Error, FunctionPrototypeApply, FunctionPrototypeBind, FunctionPrototypeCall, Map, MathAbs, Number,
+    NumberIsFinite, NumberParseFloat, NumberParseInt, NumberPrototypeToExponential, NumberPrototypeToFixed, NumberPrototypeToPrecision,
+    NumberPrototypeToString, Object, ObjectAssign, ObjectCreate, ObjectDefineProperties, ObjectDefineProperty, ObjectEntries, ObjectFreeze,
+    ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyDescriptors, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
+    ObjectIsFrozen, ObjectIsSealed, ObjectKeys, ObjectSeal, ObjectSetPrototypeOf, ObjectValues, RangeError, ReflectConstruct,
+    ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
+  } = P;
+  const { meter } = V8VM;
+  const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
+  const { checkChain, payLength, refuseCode, DEPTH_LIMIT, tooDeep } = V8VM.v1;
+
+  const KEY_WORK = 4; // one property listed or copied
+  const MATH_GAS = 2;
+  const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
+  const SYMBOL_WORK = 20;
+  const RADIX_WORK = 50;
+  const MAX_ARGUMENTS = 60000;
+  const MAX_BOUND = 100; // bound functions around one function
+
+  // -- Object ------------------------------------------------------------------------------------------------------
+
+  // Work of listing an object's properties; texts and arrays tell their count at once, the others by listing.
+  function payKeys(value) {
+    if (typeof value === 'string' || ArrayIsArray(value)) meter.work(value.length < 100000000 && typeof value === 'string' ? value.length * KEY_WORK : ReflectOwnKeysCount(value) * KEY_WORK);
+    else if (isObject(value)) meter.work(ReflectOwnKeysCount(value) * KEY_WORK);
+  }
+
+  function ReflectOwnKeysCount(value) {
+    return ObjectKeys(value).length;
+  }
+
+  const counted = (feral) => (value) => {
+    payKeys(value);
+    return feral(value);
+  };
+
+  // Defining the length of an array pays like assigning it. The descriptor is read once.
+  function define(target, key, descriptor) {
+    const name = propertyKey(key);
+    if (!ArrayIsArray(target) || name !== 'length' || !isObject(descriptor) || !('value' in descriptor)) {
+      return ObjectDefineProperty(target, name, descriptor);
+    }
+    const length = number(descriptor.value);
+    payLength(target, length);
+    const read = { __proto__: null, value: length };
+    for (const field of ['writable', 'enumerable', 'configurable', 'get', 'set']) if (field in descriptor) read[field] = descriptor[field];
+    return ObjectDefineProperty(target, name, read);
+  }
+
+  const objectStatics = {
+    assign(target, ...sources) {
+      const to = Object(target ?? FunctionPrototypeCall(refuseNull));
+      for (let i = 0; i < sources.length; i++) {
+        payKeys(sources[i]);
+        if (ArrayIsArray(to) && isObject(sources[i])) assignToArray(to, sources[i]);
+        else ObjectAssign(to, sources[i]);
+      }
+      return to;
+    },
+    create(proto, properties) {
+      if (isObject(proto)) checkChain(proto);
+      if (properties === undefined) return ObjectCreate(proto);
+      payKeys(properties);
+      return ObjectCreate(proto, properties);
+    },
+    setPrototypeOf(target, proto) {
+      if (isObject(proto)) checkChain(proto);
+      meter.work(PROTOTYPE_WORK);
+      return ObjectSetPrototypeOf(target, proto);
+    },
+    defineProperty: (target, key, descriptor) => define(target, key, descriptor),
+    defineProperties(target, descriptors) {
+      payKeys(descriptors);
+      if (!ArrayIsArray(target)) return ObjectDefineProperties(target, descriptors);
+      const all = Object(descriptors);
+      for (const key of ReflectOwnKeys(all)) if (ObjectGetOwnPropertyDescriptor(all, key)?.enumerable) define(target, key, all[key]);
+      return target;
+    },
+    keys: counted(ObjectKeys),
+    values: counted(ObjectValues),
+    entries: counted(ObjectEntries),
+    getOwnPropertyNames: counted(ObjectGetOwnPropertyNames),
+    getOwnPropertySymbols: counted(ObjectGetOwnPropertySymbols),
+    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors),
+    freeze: counted(ObjectFreeze),
+    seal: counted(ObjectSeal),
+    isFrozen: counted(ObjectIsFrozen),
+    isSealed: counted(ObjectIsSealed),
+    getOwnPropertyDescriptor: (target, key) => ObjectGetOwnPropertyDescriptor(target, propertyKey(key)),
+  };
+
+  function refuseNull() {
+    throw new TypeError('Cannot convert undefined or null to object');
+  }
+
+  function assignToArray(to, source) {
+    const { setMember } = V8VM.v1.helpers;
+    for (const key of ReflectOwnKeys(source)) if (ObjectGetOwnPropertyDescriptor(source, key)?.enumerable) setMember(to, key, source[key]);
+  }
+
+  const setProto = ObjectGetOwnPropertyDescriptor(P.Object.prototype, '__proto__').set;
+  const objectAccessors = {
+    set __proto__(proto) {
+      if (isObject(proto)) checkChain(proto);
+      meter.work(PROTOTYPE_WORK);
+      FunctionPrototypeCall(setProto, this, proto);
+    },
+  };
+
+  // -- Function.prototype ------------------------------------------------------------------------------------------
+
+  const boundDepth = new WeakMap();
+
+  function argumentList(like) {
+    if (like === undefined || like === null) return [];
+    if (!isObject(like)) throw new TypeError('CreateListFromArrayLike called on non-object');
+    const length = number(like.length);
+    if (length > MAX_ARGUMENTS || (meter.depth += length > 0 ? length : 0) > DEPTH_LIMIT) tooDeep();
+    meter.work(length > 0 ? length : 0);
+    const list = [];
+    for (let i = 0; i < length; i++) list[i] = like[i];
+    return list;
+  }
+
+  const functionMethods = {
+    apply(self, args) {
+      if (typeof this !== 'function') throw new TypeError(`Function.prototype.apply was called on ${String(this)}, which is ${typeof this} and not a function`);
+      const saved = meter.depth;
+      const result = FunctionPrototypeApply(this, self, argumentList(args));
+      meter.depth = saved;
+      return result;
+    },
+    bind(self, ...args) {
+      const depth = (boundDepth.get(this) ?? 0) + 1;
+      if (depth > MAX_BOUND || args.length > MAX_ARGUMENTS) tooDeep();
+      meter.work(10 + args.length);
+      const bound = FunctionPrototypeBind(this, self, ...args);
+      boundDepth.set(bound, depth);
+      return bound;
+    },
+    // The text of a function is nobody's business.
+    toString() {
+      if (typeof this !== 'function') throw new TypeError("Function.prototype.toString requires that 'this' be a Function");
+      const { name } = this;
+      return `function ${typeof name === 'string' ? name : ''}() { [native code] }`;
+    },
+    constructor: function Function() {
+      return refuseCode();
+    },
+  };
+
+  // -- Number ------------------------------------------------------------------------------------------------------
+
+  const numberConstructors = {
+    Number: function Number(...args) {
+      const value = args.length === 0 ? 0 : number(args[0]);
+      return new.target === undefined ? value : ReflectConstruct(P.Number, [value], new.target);
+    },
+  };
+
+  function parse(feral) {
+    return (value, radix) => {
+      const source = text(value);
+      scan(source);
+      return radix === undefined ? feral(source) : feral(source, number(radix));
+    };
+  }
+
+  const numberStatics = { parseInt: parse(NumberParseInt), parseFloat: parse(NumberParseFloat) };
+
+  const numberMethods = {
+    toString(radix) {
+      if (radix !== undefined) meter.work(RADIX_WORK);
+      return NumberPrototypeToString(this, radix === undefined ? undefined : number(radix));
+    },
+    toFixed(digits) {
+      meter.work(RADIX_WORK / 10);
+      return NumberPrototypeToFixed(this, digits === undefined ? undefined : number(digits));
+    },
+    toExponential(digits) {
+      meter.work(RADIX_WORK / 10);
+      return NumberPrototypeToExponential(this, digits === undefined ? undefined : number(digits));
+    },
+    toPrecision(digits) {
+      meter.work(RADIX_WORK / 10);
+      return NumberPrototypeToPrecision(this, digits === undefined ? undefined : number(digits));
+    },
+  };
+
+  const globalFunctions = {
+    isNaN(value) {
+      const n = number(value);
+      return n !== n;
+    },
+    isFinite: (value) => NumberIsFinite(number(value)),
+  };
+
+  // -- Symbol ------------------------------------------------------------------------------------------------------
+
+  let registry = new Map(); // of the running transaction: nothing is shared between calls, not even names of symbols
+  let registered = new Map();
+
+  const symbolFunctions = {
+    Symbol(...args) {
+      meter.work(SYMBOL_WORK);
+      return args.length === 0 || args[0] === undefined ? P.Symbol() : P.Symbol(text(args[0]));
+    },
+  };
+
+  const symbolStatics = {
+    for(name) {
+      const key = text(name);
+      let symbol = registry.get(key);
+      if (symbol !== undefined) return symbol;
+      meter.work(SYMBOL_WORK + key.length / 8);
+      symbol = P.Symbol(key);
+      registry.set(key, symbol);
+      registered.set(symbol, key);
+      return symbol;
+    },
+    keyFor(symbol) {
+      if (typeof symbol !== 'symbol') throw new TypeError(`${text(symbol)} is not a symbol`);
+      return registered.get(symbol);
+    },
+  };
+
+  function forgetSymbols() {
+    if (registry.size === 0) return;
+    registry = new Map();
+    registered = new Map();
+  }
+
+  // -- Error -------------------------------------------------------------------------------------------------------
+
+  const errorConstructors = {
+    Error: function Error(...args) {
+      const given = args.length === 0 || args[0] === undefined ? [] : [text(args[0])];
+      return ReflectConstruct(P.Error, given, new.target ?? errorConstructors.Error);
+    },
+  };
+
+  const errorStatics = {
+    captureStackTrace() {}, // there is no stack to capture
+  };
+
+  // -- Math --------------------------------------------------------------------------------------------------------
+
+  const unary = (feral) => (x) => {
+    meter.charge(MATH_GAS);
+    return feral(number(x));
+  };
+
+  function extreme(feral) {
+    return (...values) => {
+      meter.charge(MATH_GAS);
+      for (let i = 0; i < values.length; i++) values[i] = number(values[i]);
+      if (values.length === 2) return feral(values[0], values[1]);
+      return FunctionPrototypeApply(feral, null, values);
+    };
+  }
+
+  const mathFunctions = {
+    max: extreme(P.MathMax),
+    min: extreme(P.MathMin),
+    pow(base, exponent) {
+      meter.charge(MATH_GAS);
+      return V8VM.v1.power(number(base), number(exponent));
+    },
+  };
+  for (const name of ['abs', 'cbrt', 'ceil', 'floor', 'log', 'log10', 'log1p', 'round', 'sqrt']) {
+    mathFunctions[name] = unary(P[`Math${name[0].toUpperCase()}${name.slice(1)}`]);
+  }
+
+  V8VM.v1.objects = {
+    objectStatics, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
+    symbolStatics, forgetSymbols, errorConstructors, errorStatics, mathFunctions,
+  };
+  V8VM.v1.pushAll = (list, items) => {
+    for (let i = 0; i < items.length; i++) ArrayPrototypePush(list, items[i]);
+    return MathAbs(items.length);
+  };
+})(globalThis.V8VM);

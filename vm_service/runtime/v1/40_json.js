@@ -1,0 +1,190 @@
+// JSON: the engine's parser at a price, and a stringifier that charges for every value it writes.
+//
+// Gas of stringify: 24, then for each value 56 (8 more when it has a toJSON) and the length of its text; quoting a text
+// 12 + 2 for each unit; an object 16 + 16 for each key; an array 16 + 24 for each item; a member that is written 9; joining
+// members or items 1 + their count; a text with anything to escape the price of `replace`, and 2 for each \\uXXXX; in the end 2 for each unit of the result.
+(function (V8VM) {
+  'use strict';
+
+  const {
+    ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, NumberIsFinite, NumberPrototypeToString, ObjectKeys,
+    RegExp, RegExpPrototypeTest, Set, StringPrototypeCharCodeAt, StringPrototypePadStart, StringPrototypeReplace, StringPrototypeSlice,
+  } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { text, isObject } = V8VM.v1.convert;
+  const { DEPTH_LIMIT, tooDeep, grown } = V8VM.v1;
+
+  const PARSE_GAS = 10;
+  const START_GAS = 24;
+  const VALUE_GAS = 56;
+  const TO_JSON_GAS = 8;
+  const QUOTE_GAS = 12;
+  const QUOTE_GAS_PER_UNIT = 2;
+  const REPLACE_GAS_PER_UNIT = 0.1; // a text with anything to escape passes through `replace`
+  const ESCAPE_GAS = 2; // a character that becomes \\uXXXX
+  const OBJECT_GAS = 16;
+  const OBJECT_GAS_PER_KEY = 16;
+  const ARRAY_GAS = 16;
+  const ARRAY_GAS_PER_ITEM = 24;
+  const MEMBER_GAS = 9;
+  const JOIN_GAS = 1;
+  const RESULT_GAS_PER_UNIT = 2;
+  const LEVEL_SLOTS = 200; // native stack of one level of nesting
+  const MAX_INDENT = 10;
+
+  // -- parse -------------------------------------------------------------------------------------------------------
+
+  function parse(source, reviver) {
+    const json = source === null || source === undefined ? `${source}` : text(source);
+    meter.charge(PARSE_GAS + (source === null || source === undefined ? 0 : json.length));
+    const value = JSONParse(json);
+    return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
+  }
+
+  // The reviver's walk, children first.
+  function revive(holder, key, reviver) {
+    if ((meter.depth += LEVEL_SLOTS) > DEPTH_LIMIT) tooDeep();
+    meter.work(2);
+    const value = holder[key];
+    if (isObject(value)) {
+      const keys = ObjectKeys(value);
+      for (let i = 0; i < keys.length; i++) {
+        const item = revive(value, keys[i], reviver);
+        if (item === undefined) delete value[keys[i]];
+        else value[keys[i]] = item;
+      }
+    }
+    const revived = FunctionPrototypeCall(reviver, holder, key, value);
+    meter.depth -= LEVEL_SLOTS;
+    return revived;
+  }
+
+  // -- stringify ---------------------------------------------------------------------------------------------------
+
+  // What is written as \uXXXX besides control characters: invisible and line-breaking characters.
+  const ESCAPED =
+    /[\\"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0604\u070f\u17b4\u17b5\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\uffff]/;
+  const ESCAPED_ALL = new RegExp(ESCAPED, 'g');
+  const SHORT = { __proto__: null, '\b': '\\b', '\t': '\\t', '\n': '\\n', '\f': '\\f', '\r': '\\r', '"': '\\"', '\\': '\\\\' };
+
+  function escaped(unit) {
+    const short = SHORT[unit];
+    if (short !== undefined) return short;
+    meter.charge(ESCAPE_GAS);
+    return `\\u${StringPrototypePadStart(NumberPrototypeToString(StringPrototypeCharCodeAt(unit, 0), 16), 4, '0')}`;
+  }
+
+  function quote(value) {
+    meter.charge(QUOTE_GAS + QUOTE_GAS_PER_UNIT * value.length);
+    if (!RegExpPrototypeTest(ESCAPED, value)) return `"${value}"`;
+    meter.charge(1 + REPLACE_GAS_PER_UNIT * value.length);
+    return `"${StringPrototypeReplace(value, ESCAPED_ALL, escaped)}"`;
+  }
+
+  class Writer {
+    constructor(replacer, indent) {
+      this.replacer = typeof replacer === 'function' ? replacer : null;
+      this.names = this.replacer === null && ArrayIsArray(replacer) ? replacer : null;
+      this.indent = indent;
+      this.gap = '';
+      this.open = new Set(); // what is being written, to find circles
+    }
+
+    // The text of holder[key], or undefined when it has none.
+    value(key, holder) {
+      meter.charge(VALUE_GAS);
+      let value = holder[key];
+      if (isObject(value) && typeof value.toJSON === 'function') {
+        meter.charge(TO_JSON_GAS);
+        value = value.toJSON(key);
+      }
+      if (this.replacer !== null) value = FunctionPrototypeCall(this.replacer, holder, key, value);
+      const written = this.written(value);
+      if (written !== undefined) meter.charge(written.length);
+      return written;
+    }
+
+    written(value) {
+      switch (typeof value) {
+        case 'string':
+          return quote(value);
+        case 'number':
+          return NumberIsFinite(value) ? `${value}` : 'null';
+        case 'boolean':
+          return `${value}`;
+        case 'object':
+          return value === null ? 'null' : this.structure(value);
+        default:
+          return undefined;
+      }
+    }
+
+    structure(value) {
+      if (this.open.has(value)) throw new Error('Converting circular structure to JSON');
+      if ((meter.depth += LEVEL_SLOTS) > DEPTH_LIMIT) tooDeep();
+      this.open.add(value);
+      const outer = this.gap;
+      this.gap += this.indent;
+      const written = ArrayIsArray(value) ? this.array(value, outer) : this.object(value, outer);
+      this.gap = outer;
+      this.open.delete(value);
+      meter.depth -= LEVEL_SLOTS;
+      return written;
+    }
+
+    array(value, outer) {
+      const { length } = value;
+      meter.charge(ARRAY_GAS + ARRAY_GAS_PER_ITEM * length);
+      const parts = [];
+      for (let i = 0; i < length; i++) parts[i] = this.value(`${i}`, value) ?? 'null';
+      return this.enclosed('[', parts, ']', outer);
+    }
+
+    object(value, outer) {
+      const keys = this.names ?? ObjectKeys(value);
+      meter.charge(OBJECT_GAS + OBJECT_GAS_PER_KEY * keys.length);
+      const parts = [];
+      const colon = this.indent === '' ? ':' : ': ';
+      for (let i = 0; i < keys.length; i++) {
+        if (typeof keys[i] !== 'string') continue;
+        const written = this.value(keys[i], value);
+        if (written === undefined) continue;
+        meter.charge(MEMBER_GAS);
+        parts[parts.length] = quote(keys[i]) + colon + written;
+      }
+      return this.enclosed('{', parts, '}', outer);
+    }
+
+    enclosed(opening, parts, closing, outer) {
+      if (parts.length === 0) return opening + closing;
+      meter.charge(JOIN_GAS + parts.length);
+      if (this.indent === '') {
+        const joined = ArrayPrototypeJoin(parts, ',');
+        grown(joined.length);
+        return opening + joined + closing;
+      }
+      return `${opening}\n${this.gap}${ArrayPrototypeJoin(parts, `,\n${this.gap}`)}\n${outer}${closing}`;
+    }
+  }
+
+  function indentOf(space) {
+    if (typeof space === 'number') {
+      let indent = '';
+      for (let i = 0; i < space && i < MAX_INDENT; i++) indent += ' ';
+      return indent;
+    }
+    return typeof space === 'string' ? StringPrototypeSlice(space, 0, MAX_INDENT) : '';
+  }
+
+  function stringify(value, replacer, space) {
+    meter.charge(START_GAS);
+    if (replacer && typeof replacer !== 'function' && (typeof replacer !== 'object' || typeof replacer.length !== 'number')) {
+      throw new Error('JSON.stringify');
+    }
+    const written = new Writer(replacer, indentOf(space)).value('', { '': value });
+    if (written !== undefined) meter.charge(RESULT_GAS_PER_UNIT * written.length);
+    return written;
+  }
+
+  V8VM.v1.json = { parse, stringify, FERAL_PARSE: JSONParse };
+})(globalThis.V8VM);

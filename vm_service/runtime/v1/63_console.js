@@ -1,0 +1,80 @@
+// Class library `console`: lines for the debug channel of the transaction. Formatting runs on priced methods, as in the
+// reference, whose oddities (what `%d` takes, what a first argument that is no text does) are kept.
+(function (V8VM) {
+  'use strict';
+
+  const { FunctionPrototypeCall, String, TypeError } = V8VM.primordials;
+  const { strings, json, numbers } = V8VM.v1;
+  const { text, number } = V8VM.v1.convert;
+
+  const PERCENT = 37;
+  const { charCodeAt, slice } = strings.methods;
+  const at = (line, i) => FunctionPrototypeCall(charCodeAt, line, i);
+  const part = (line, from, to) => FunctionPrototypeCall(slice, line, from, to);
+
+  const absent = (name) => {
+    throw new TypeError(`${name} is not a function`);
+  };
+
+  const isLibraryNumber = (value) => value instanceof numbers.BigNumber || value instanceof V8VM.v1.Int64;
+
+  // What a placeholder writes; `next` takes the next argument. undefined: no placeholder.
+  const PLACEHOLDERS = {
+    __proto__: null,
+    115: (next) => show(next()), // s
+    118: (next) => show(json.stringify(next())), // v
+    100: (next) => { // d
+      const value = next();
+      return isLibraryNumber(value) ? text(value) : `${number(next())}`;
+    },
+    105: () => absent('parseInt'), // i
+    102: () => absent('parseFloat'), // f
+  };
+
+  const show = (value) => (typeof value === 'symbol' ? String(value) : text(value));
+
+  function format(line, ...values) {
+    if (typeof line !== 'string') absent('Array.from');
+    if (values.length === 0) return line;
+    let taken = 0;
+    let written = '';
+    let from = 0;
+    for (let i = 0; i < line.length - 1; i++) {
+      if (at(line, i) !== PERCENT) continue;
+      const placeholder = at(line, ++i);
+      if (placeholder === PERCENT) {
+        written += part(line, from, i);
+        from = i + 1;
+        continue;
+      }
+      const write = taken < values.length ? PLACEHOLDERS[placeholder] : undefined;
+      if (write === undefined) continue;
+      const made = write(() => values[taken++]);
+      if (from !== i - 1) written += part(line, from, i - 1);
+      written += made;
+      from = i + 1;
+    }
+    if (from === 0) written = line;
+    else if (from < line.length) written += part(line, from);
+    for (; taken < values.length; taken++) {
+      const value = values[taken];
+      written += ` ${typeof value === 'object' && value !== null ? json.stringify(value) : show(value)}`;
+    }
+    return written;
+  }
+
+  const formatWithOptions = (options, ...args) => format(...args);
+
+  const line = (level) =>
+    ({
+      [level](...args) {
+        const message = format(...args);
+        V8VM.host.console(level, message);
+      },
+    })[level];
+
+  class Console {}
+  const console = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), log: line('log') };
+
+  V8VM.v1.console = { console, Console, format, formatWithOptions, emptyOptions: {} };
+})(globalThis.V8VM);

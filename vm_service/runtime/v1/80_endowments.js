@@ -1,0 +1,103 @@
+// Endowments: the values of the names that a contract may use. What no call can change is shared and frozen; the rest is
+// made anew for each call, and only when the contract names it.
+(function (V8VM) {
+  'use strict';
+
+  const { meter } = V8VM;
+  const { strings, arrays, objects, json, numbers } = V8VM.v1;
+
+  // One running call: the objects that only it sees.
+  class Call {
+    constructor() {
+      this.module = { exports: {} };
+      this.madeStorage = null;
+    }
+
+    get storage() {
+      this.madeStorage ??= V8VM.v1.storage.makeStorage();
+      return this.madeStorage;
+    }
+  }
+
+  // Reads what the reference reads before the contract's code runs; its gas is not the contract's.
+  function preloaded(read) {
+    const before = meter.left;
+    const value = json.FERAL_PARSE(read());
+    meter.left = before;
+    return value;
+  }
+
+  const blockInfo = () => preloaded(() => V8VM.host.blockInfo());
+  const txInfo = () => preloaded(() => V8VM.host.txInfo());
+
+  function block() {
+    const { number, parent_hash: parentHash, witness, time } = blockInfo();
+    return { number, parentHash, witness, time };
+  }
+
+  function tx() {
+    const { time, hash, expiration, gas_limit: gasLimit, gas_ratio: gasRatio, auth_list: authList, publisher } = txInfo();
+    return { time, hash, expiration, gasLimit, gasRatio, authList, publisher };
+  }
+
+  const makeRequire = (call) =>
+    function require(id) {
+      if (id === 'storage') return call.storage;
+      return id === 'blockchain' ? V8VM.v1.blockchain : {};
+    };
+
+  const limit = (text) => () => new numbers.BigNumber(text);
+  const free = (make) => () => {
+    const before = meter.left;
+    const value = make();
+    meter.left = before;
+    return value;
+  };
+
+  // Name -> function of the call that makes its value.
+  const MADE = {
+    __proto__: null,
+    storage: (call) => call.storage,
+    module: (call) => call.module,
+    require: makeRequire,
+    block, tx, blockInfo, txInfo,
+    MaxInt64: free(limit('9223372036854775807')),
+    MinInt64: free(limit('-9223372036854775808')),
+    MaxFloat64: free(limit('9223372036854775807')),
+    MinFloat64: free(limit('-9223372036854775808')),
+  };
+
+  // Name -> value that all calls share.
+  const shared = () => ({
+    __proto__: null,
+    Object: V8VM.primordials.Object,
+    Number: objects.numberConstructors.Number,
+    Symbol: objects.symbolFunctions.Symbol,
+    String: strings.constructors.String,
+    Array: arrays.constructors.Array,
+    Error: objects.errorConstructors.Error,
+    JSON,
+    Math,
+    isNaN: objects.globalFunctions.isNaN,
+    isFinite: objects.globalFunctions.isFinite,
+    blockchain: V8VM.v1.blockchain,
+    IOSTCrypto: V8VM.v1.crypto,
+    BigNumber: numbers.BigNumber,
+    Int64: V8VM.v1.Int64,
+    Float64: V8VM.v1.Float64,
+    ...V8VM.v1.console,
+  });
+
+  // What the libraries can only do once prices are on.
+  function finishLibraries() {
+    const { BigNumber, FERAL_BIG_NUMBER, prototype } = numbers;
+    for (const name of ['isBigNumber', 'max', 'maximum', 'min', 'minimum']) BigNumber[name] = FERAL_BIG_NUMBER[name];
+    BigNumber.prototype = prototype;
+    prototype.constructor = BigNumber;
+  }
+
+  V8VM.v1.finishLibraries = finishLibraries;
+  V8VM.v1.int64Limits(new numbers.FERAL_BIG_NUMBER('9223372036854775807'), new numbers.FERAL_BIG_NUMBER('-9223372036854775808'));
+  V8VM.v1.float64Limits(new numbers.FERAL_BIG_NUMBER('9223372036854775807'), new numbers.FERAL_BIG_NUMBER('-9223372036854775808'));
+  V8VM.v1.endowments = { Call, MADE, shared };
+})(globalThis.V8VM);

@@ -1,0 +1,75 @@
+// Bounds how deep a text can nest before the parser sees it: the parser, the printer and the passes between recurse,
+// and their stack must never decide whether a contract compiles.
+(function (V8VM) {
+  'use strict';
+
+  const { esprima } = globalThis.v8vmCompiler;
+
+  // Stack weight of one level, in units of one binary operator. Measured: see tests/unit/vm_service/compiler/test_nesting.py.
+  const BRACKET = 10;
+  const OPERATOR = 1;
+  const PREFIX = 3;
+  const WORD = 6;
+  const LIMIT = 4000;
+  const PLAIN_LIMIT = 300; // brackets, when the text cannot be split into tokens at all
+
+  const OPENING = new Set(['(', '[', '{', '${', '`']);
+  const CLOSING = new Set([')', ']', '}']);
+  const PREFIXES = new Set(['!', '~', '?', ':', '=>', '=', '**']);
+  const MESSAGE = 'source code is nested too deeply';
+
+  function weightOf({ type, value }) {
+    if (type === 'Punctuator') return PREFIXES.has(value) || value.endsWith('=') ? PREFIX : OPERATOR;
+    return type === 'Keyword' ? WORD : 0;
+  }
+
+  // The largest sum of weights that stand open at once.
+  function heaviest(tokens) {
+    const outer = [];
+    let current = 0; // weight of the open statement or list item, including all levels outside
+    let base = 0;
+    let most = 0;
+    tokens.forEach((token, i) => {
+      const { type, value } = token;
+      const opens = (type === 'Punctuator' && OPENING.has(value)) || (type === 'Template' && value.endsWith('${'));
+      const closes = (type === 'Punctuator' && CLOSING.has(value)) || (type === 'Template' && value.startsWith('}'));
+      if (closes && outer.length > 0) {
+        const level = outer.pop();
+        current = level.current;
+        base = level.base;
+        if (value === '}' && tokens[i + 1]?.value !== 'else') current = base;
+      }
+      if (opens) {
+        outer.push({ current, base });
+        current += BRACKET;
+        base = current;
+      } else if (value === ';' && type === 'Punctuator' && tokens[i + 1]?.value !== 'else') current = base;
+      else if (!closes) current += weightOf(token);
+      if (current > most) most = current;
+    });
+    return most;
+  }
+
+  function plainDepth(source) {
+    let depth = 0;
+    let most = 0;
+    for (const character of source) {
+      if (OPENING.has(character)) most = Math.max(most, ++depth);
+      else if (CLOSING.has(character) && depth > 0) depth--;
+    }
+    return most + source.split(/[!~?=+*/%&|^<>-]/).length / 10;
+  }
+
+  // Returns an error message, or null when the text may be parsed.
+  function tooDeep(source) {
+    let tokens;
+    try {
+      tokens = esprima.tokenize(source);
+    } catch {
+      return plainDepth(source) > PLAIN_LIMIT ? MESSAGE : null;
+    }
+    return heaviest(tokens) > LIMIT ? MESSAGE : null;
+  }
+
+  V8VM.nesting = { tooDeep, heaviest };
+})(globalThis.V8VM);

@@ -1,0 +1,68 @@
+// First pass: refuses forbidden words, rewrites operators, templates and spreads into calls, and prints again.
+// The printed text is what gas points are counted on.
+(function (V8VM) {
+  'use strict';
+
+  const { esprima, escodegen } = globalThis.v8vmCompiler;
+  const { HELPER_PREFIX, isNode, identifier, literal, call } = V8VM.tree;
+
+  const RESERVED = ['_IOSTInstruction_counter', '_IOSTBinaryOp', 'IOSTInstruction', '_IOSTTemplateTag', '_IOSTSpreadElement'];
+  const REWRITTEN_OPERATORS = [
+    '+', '-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<', '==', '!=', '===', '!==', '>', '>=', '<', '<=',
+  ];
+
+  const isReserved = (name) => RESERVED.includes(name) || name.startsWith(HELPER_PREFIX);
+
+  // Throws for the first forbidden token, in source order.
+  function checkTokens(tokens) {
+    for (const { type, value } of tokens) {
+      if (type === 'Identifier' && isReserved(value)) {
+        throw new Error('use of _IOSTInstruction_counter or _IOSTBinaryOp keyword is not allowed');
+      }
+      if (type === 'RegularExpression') throw new Error('use of RegularExpression is not allowed.undefined');
+      if (type === 'Keyword' && (value === 'try' || value === 'catch')) throw new Error('use of try catch is not supported');
+      if (type === 'Identifier' && (value === 'async' || value === 'await')) {
+        throw new Error('use of async or await is not supported');
+      }
+    }
+  }
+
+  function rewriteChildren(node) {
+    for (const key in node) {
+      const value = node[key];
+      if (Array.isArray(value)) {
+        for (let i = 0; i < value.length; i++) if (isNode(value[i])) value[i] = rewrite(value[i], node);
+      } else if (isNode(value)) node[key] = rewrite(value, node);
+    }
+  }
+
+  // Returns the node that takes this one's place. Patterns are reported as parsed, so before anything inside changes.
+  function rewrite(node, parent) {
+    if (node.type === 'ArrayPattern' || node.type === 'ObjectPattern') {
+      throw new Error(`use of ArrayPattern or ObjectPattern is not allowed.${JSON.stringify(node)}`);
+    }
+    if (node.type === 'AssignmentExpression' && node.operator !== '=') {
+      node.right = { type: 'BinaryExpression', operator: node.operator.slice(0, -1), left: node.left, right: node.right };
+      node.operator = '=';
+    }
+    rewriteChildren(node);
+    if (node.type === 'BinaryExpression' && REWRITTEN_OPERATORS.includes(node.operator)) {
+      return call(identifier('_IOSTBinaryOp'), node.left, node.right, literal(node.operator));
+    }
+    if (node.type === 'TemplateLiteral' && parent.type !== 'TaggedTemplateExpression') {
+      return { type: 'TaggedTemplateExpression', tag: identifier('_IOSTTemplateTag'), quasi: node };
+    }
+    if (node.type === 'SpreadElement') node.argument = call(identifier('_IOSTSpreadElement'), node.argument);
+    return node;
+  }
+
+  // Source text -> text in which every operator with a dynamic price is a call.
+  function rewriteSource(source) {
+    const program = esprima.parseScript(source, { loc: true, tokens: true });
+    checkTokens(program.tokens);
+    delete program.tokens;
+    return escodegen.generate(rewrite(program, null));
+  }
+
+  V8VM.rewrite = { rewriteSource, checkTokens };
+})(globalThis.V8VM);

@@ -1,0 +1,256 @@
+// Names: which declaration each identifier means. What has no declaration in the contract is a name of the runtime,
+// or unknown; neither may ever reach the isolate's real global object.
+(function (V8VM) {
+  'use strict';
+
+  const { eachChild, isFunction } = V8VM.tree;
+
+  // Words that strict code may not use as names; sloppy contract code may, so images rename them.
+  const STRICT_ONLY_WORDS = new Set([
+    'implements', 'interface', 'let', 'package', 'private', 'protected', 'public', 'static', 'yield', 'arguments', 'eval',
+  ]);
+
+  class Binding {
+    constructor(name, kind, owner, end) {
+      this.name = name;
+      this.kind = kind; // 'var' | 'let' | 'const' | 'class' | 'function' | 'param' | 'self'
+      this.owner = owner; // the function whose frame holds it; the program for top-level names
+      this.end = end; // offset behind its declaration: from there on a use in the same function finds it initialised
+      this.skippable = false; // declared inside a switch: a case may jump over the declaration
+      this.numeric = kind === 'let' || kind === 'const'; // only ever holds numbers; disproved by the walk
+    }
+  }
+
+  class Scope {
+    constructor(parent, owner, isFunctionScope) {
+      this.parent = parent;
+      this.owner = owner;
+      this.isFunctionScope = isFunctionScope;
+      this.names = new Map();
+    }
+
+    declare(name, kind, end) {
+      const known = this.names.get(name);
+      if (known !== undefined) return known;
+      const binding = new Binding(name, kind, this.owner, end);
+      this.names.set(name, binding);
+      return binding;
+    }
+
+    find(name) {
+      for (let scope = this; scope !== null; scope = scope.parent) {
+        const binding = scope.names.get(name);
+        if (binding !== undefined) return binding;
+      }
+      return null;
+    }
+
+    functionScope() {
+      let scope = this;
+      while (!scope.isFunctionScope) scope = scope.parent;
+      return scope;
+    }
+  }
+
+  const RESULT_IS_NUMBER = new Set(['-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<']);
+
+  // True when the value of an initialiser or assignment is a number whatever its parts are (there is no BigInt).
+  function yieldsNumber(node) {
+    if (node === null || node === undefined) return false;
+    if (node.type === 'Literal') return typeof node.value === 'number';
+    if (node.type === 'UpdateExpression') return true;
+    if (node.type === 'UnaryExpression') return node.operator === '-' || node.operator === '+' || node.operator === '~';
+    return node.type === 'CallExpression' && node.callee.name === '_IOSTBinaryOp' && RESULT_IS_NUMBER.has(node.arguments[2].value);
+  }
+
+  class Analysis {
+    constructor(program) {
+      this.references = new Map(); // Identifier node -> { binding | null, strict }
+      this.strictFunctions = new Set();
+      this.hoistedBlockFunctions = new Map(); // sloppy function declaration in a block -> its function-level binding
+      this.implicitGlobals = new Set(); // names that sloppy code assigns without declaring
+      this.top = new Scope(null, program, true);
+      this.declareVariables(program, this.top, false);
+      this.declareLexical(program.body, this.top);
+      for (const statement of program.body) this.visit(statement, this.top, false);
+    }
+
+    // Declares `var` names of a function body, and sloppy functions inside its blocks.
+    declareVariables(node, scope, strict) {
+      eachChild(node, (child) => {
+        if (isFunction(child) || child.type === 'ClassDeclaration' || child.type === 'ClassExpression') return;
+        if (child.type === 'VariableDeclaration' && child.kind === 'var') {
+          for (const { id } of child.declarations) scope.declare(id.name, 'var', 0);
+        }
+        if (!strict && (child.type === 'BlockStatement' || child.type === 'SwitchCase')) this.hoistBlockFunctions(child, scope);
+        this.declareVariables(child, scope, strict);
+      });
+    }
+
+    hoistBlockFunctions(blockNode, scope) {
+      for (const statement of blockNode.body ?? blockNode.consequent) {
+        if (statement.type !== 'FunctionDeclaration') continue;
+        const known = scope.names.get(statement.id.name);
+        if (known === undefined || known.kind === 'var') {
+          this.hoistedBlockFunctions.set(statement, scope.declare(statement.id.name, 'var', 0));
+        }
+      }
+    }
+
+    declareLexical(statements, scope, skippable = false) {
+      for (const statement of statements) {
+        if (statement.type === 'VariableDeclaration' && statement.kind !== 'var') this.declareAll(statement, scope, skippable);
+        else if (statement.type === 'ClassDeclaration') {
+          scope.declare(statement.id.name, 'class', statement.range[1]).skippable = skippable;
+        } else if (statement.type === 'FunctionDeclaration' && !this.hoistedBlockFunctions.has(statement)) {
+          scope.declare(statement.id.name, 'function', 0);
+        }
+      }
+    }
+
+    declareAll(declaration, scope, skippable = false) {
+      for (const { id, range } of declaration.declarations) scope.declare(id.name, declaration.kind, range[1]).skippable = skippable;
+    }
+
+    visit(node, scope, strict) {
+      const visitType = this[node.type];
+      if (visitType !== undefined) visitType.call(this, node, scope, strict);
+      else eachChild(node, (child) => this.visit(child, scope, strict));
+    }
+
+    Identifier(node, scope, strict) {
+      this.references.set(node, { binding: scope.find(node.name), strict });
+    }
+
+    // A write: the binding stays numeric only while every value written is a number.
+    write(target, scope, strict, value) {
+      if (target.type !== 'Identifier') return this.visit(target, scope, strict);
+      const binding = scope.find(target.name);
+      if (binding === null && !strict) this.implicitGlobals.add(target.name);
+      if (binding !== null && !yieldsNumber(value)) binding.numeric = false;
+      this.references.set(target, { binding, strict });
+    }
+
+    AssignmentExpression(node, scope, strict) {
+      this.write(node.left, scope, strict, node.right);
+      this.visit(node.right, scope, strict);
+    }
+
+    UpdateExpression(node, scope, strict) {
+      this.write(node.argument, scope, strict, node);
+    }
+
+    VariableDeclarator(node, scope, strict) {
+      if (node.init) this.visit(node.init, scope, strict);
+      this.write(node.id, scope, true, node.init);
+    }
+
+    MemberExpression(node, scope, strict) {
+      this.visit(node.object, scope, strict);
+      if (node.computed) this.visit(node.property, scope, strict);
+    }
+
+    Property(node, scope, strict) {
+      if (node.computed) this.visit(node.key, scope, strict);
+      this.visit(node.value, scope, strict);
+    }
+
+    MethodDefinition(node, scope, strict) {
+      this.Property(node, scope, strict);
+    }
+
+    LabeledStatement(node, scope, strict) {
+      this.visit(node.body, scope, strict);
+    }
+
+    BreakStatement() {}
+    ContinueStatement() {}
+    MetaProperty() {}
+
+    BlockStatement(node, scope, strict) {
+      const inner = new Scope(scope, scope.owner, false);
+      this.declareLexical(node.body, inner);
+      for (const statement of node.body) this.visit(statement, inner, strict);
+    }
+
+    SwitchStatement(node, scope, strict) {
+      this.visit(node.discriminant, scope, strict);
+      const inner = new Scope(scope, scope.owner, false);
+      for (const { consequent } of node.cases) this.declareLexical(consequent, inner, true);
+      for (const part of node.cases) this.visit(part, inner, strict);
+    }
+
+    ForStatement(node, scope, strict) {
+      const inner = new Scope(scope, scope.owner, false);
+      if (node.init?.type === 'VariableDeclaration' && node.init.kind !== 'var') this.declareAll(node.init, inner);
+      eachChild(node, (child) => this.visit(child, inner, strict));
+    }
+
+    ForInStatement(node, scope, strict) {
+      const inner = new Scope(scope, scope.owner, false);
+      const { left } = node;
+      if (left.type === 'VariableDeclaration') {
+        if (left.kind !== 'var') this.declareAll(left, inner);
+        for (const { id } of left.declarations) this.write(id, inner, true, null);
+      } else this.write(left, inner, strict, null);
+      this.visit(node.right, inner, strict);
+      this.visit(node.body, inner, strict);
+    }
+
+    ForOfStatement(node, scope, strict) {
+      this.ForInStatement(node, scope, strict);
+    }
+
+    ClassDeclaration(node, scope, strict) {
+      const inner = new Scope(scope, scope.owner, false);
+      if (node.id) inner.declare(node.id.name, 'self', node.range[1]);
+      if (node.superClass) this.visit(node.superClass, inner, true);
+      this.visit(node.body, inner, true);
+      if (node.type === 'ClassDeclaration') this.references.set(node.id, { binding: scope.find(node.id.name), strict });
+    }
+
+    ClassExpression(node, scope, strict) {
+      this.ClassDeclaration(node, scope, strict);
+    }
+
+    FunctionDeclaration(node, scope, strict) {
+      this.references.set(node.id, { binding: scope.find(node.id.name), strict });
+      const hoisted = this.hoistedBlockFunctions.get(node);
+      if (hoisted !== undefined) hoisted.numeric = false;
+      this.functionParts(node, scope, strict);
+    }
+
+    FunctionExpression(node, scope, strict) {
+      let outer = scope;
+      if (node.id) {
+        outer = new Scope(scope, node, false);
+        outer.declare(node.id.name, 'self', 0);
+      }
+      this.functionParts(node, outer, strict);
+    }
+
+    ArrowFunctionExpression(node, scope, strict) {
+      this.functionParts(node, scope, strict);
+    }
+
+    functionParts(node, outer, strict) {
+      if (strict) this.strictFunctions.add(node);
+      const scope = new Scope(outer, node, true);
+      const isArrow = node.type === 'ArrowFunctionExpression';
+      if (!isArrow) scope.declare('arguments', 'param', 0);
+      for (const parameter of node.params) {
+        const target = parameter.type === 'RestElement' ? parameter.argument : parameter.type === 'AssignmentPattern' ? parameter.left : parameter;
+        scope.declare(target.name, 'param', 0);
+        this.references.set(target, { binding: scope.find(target.name), strict });
+        if (parameter.type === 'AssignmentPattern') this.visit(parameter.right, scope, strict);
+      }
+      if (node.body.type !== 'BlockStatement') return this.visit(node.body, scope, strict);
+      this.declareVariables(node.body, scope, strict);
+      this.declareLexical(node.body.body, scope);
+      for (const statement of node.body.body) this.visit(statement, scope, strict);
+      return undefined;
+    }
+  }
+
+  V8VM.scope = { Analysis, STRICT_ONLY_WORDS };
+})(globalThis.V8VM);

@@ -1,0 +1,242 @@
+// Lowering of expressions. Each method returns the image's node; parts are lowered in the order of their evaluation.
+(function (V8VM) {
+  'use strict';
+
+  const tree = V8VM.tree;
+  const { Lowering } = V8VM;
+
+  // Operator of the source -> helper (v1/20_operators.js) and the operator that numbers take.
+  const OPERATORS = {
+    __proto__: null,
+    '+': ['add', '+'], '-': ['subtract', '-'], '*': ['multiply', '*'], '/': ['divide', '/'], '%': ['remainder', '%'],
+    '**': ['power', '**'], '|': ['or', '|'], '&': ['and', '&'], '^': ['xor', '^'], '>>': ['shiftRight', '>>'],
+    '>>>': ['shiftRightUnsigned', '>>>'], '<<': ['shiftLeft', '<<'], '==': ['equal', '==='], '!=': ['unequal', '!=='],
+    '===': ['equal', '==='], '!==': ['unequal', '!=='], '>': ['above', '>'], '>=': ['atLeast', '>='],
+    '<': ['below', '<'], '<=': ['atMost', '<='],
+  };
+  const NUMBER_OPERATORS = { __proto__: null, '-': 'negative', '+': 'number', '~': 'complement' };
+  const PASSED_BY_NAME = new Set(['Identifier', 'Literal']);
+
+  const methods = {
+    Literal: (node) => tree.literal(node.value),
+    ThisExpression: () => ({ type: 'ThisExpression' }),
+    Super: () => ({ type: 'Super' }),
+    MetaProperty: (node) => ({ type: 'MetaProperty', meta: tree.identifier(node.meta.name), property: tree.identifier(node.property.name) }),
+
+    SequenceExpression(node) {
+      return tree.sequence(...node.expressions.map((part) => this.expression(part)));
+    },
+
+    ConditionalExpression(node) {
+      const test = this.pointed(node.test, true);
+      const consequent = this.conditional(() => this.pointed(node.consequent, false));
+      const alternate = this.conditional(() => this.pointed(node.alternate, false));
+      return tree.choice(test, consequent, alternate);
+    },
+
+    LogicalExpression(node) {
+      const left = this.expression(node.left);
+      return tree.logical(node.operator, left, this.conditional(() => this.expression(node.right)));
+    },
+
+    // What the second pass leaves as an operator: `in` and `instanceof`.
+    BinaryExpression(node) {
+      const left = this.expression(node.left);
+      const right = this.expression(node.right);
+      this.impure();
+      return tree.binary(node.operator, left, right);
+    },
+
+    UnaryExpression(node) {
+      const { operator, argument } = node;
+      if (operator === 'typeof' && argument.type === 'Identifier') return this.typeofName(argument);
+      if (operator === 'delete') return this.deletion(argument);
+      const value = this.expression(argument);
+      const name = NUMBER_OPERATORS[operator];
+      if (name === undefined || this.isNumeric(argument)) return tree.unary(operator, value);
+      this.impure();
+      if (argument.type !== 'Identifier' || !this.isSimple(argument)) return this.callHelper(name, value);
+      return tree.choice(this.isNumber(value), tree.unary(operator, value), this.callHelper(name, value));
+    },
+
+    deletion(argument) {
+      if (argument.type === 'Identifier') return tree.literal(!this.references.get(argument)?.binding);
+      const value = this.expression(argument);
+      this.impure();
+      return tree.unary('delete', value);
+    },
+
+    isNumber: (node) => tree.binary('===', tree.unary('typeof', node), tree.literal('number')),
+
+    MemberExpression(node) {
+      const object = this.expression(node.object);
+      const property = node.computed ? this.expression(node.property) : tree.identifier(node.property.name);
+      this.impure();
+      return { type: 'MemberExpression', computed: node.computed, object, property };
+    },
+
+    // -- calls ---------------------------------------------------------------------------------------------------
+
+    CallExpression(node) {
+      if (node.callee.name === '_IOSTBinaryOp' && this.isHelperName(node.callee)) return this.operator(node);
+      const callee = this.expression(node.callee);
+      return this.spreadSafe(node, { type: 'CallExpression', callee, arguments: this.args(node.arguments) });
+    },
+
+    NewExpression(node) {
+      const callee = this.expression(node.callee);
+      const made = this.spreadSafe(node, { type: 'NewExpression', callee, arguments: this.args(node.arguments) });
+      return this.madeByRuntime(node.callee) ? made : this.callHelper('made', made);
+    },
+
+    // Instances of the runtime's classes and of classes have a prototype chain of known length.
+    madeByRuntime(callee) {
+      if (callee.type !== 'Identifier') return false;
+      const binding = this.references.get(callee)?.binding ?? null;
+      return binding === null ? this.endowments.has(callee.name) : binding.kind === 'class' || binding.kind === 'self';
+    },
+
+    isHelperName(node) {
+      return !this.references.get(node)?.binding;
+    },
+
+    args(list) {
+      this.frame.nesting += list.length + 2;
+      const lowered = list.map((argument) => this.expression(argument));
+      this.frame.nesting -= list.length + 2;
+      this.impure();
+      return lowered;
+    },
+
+    // Spread arguments lie on the native stack while the call runs: they count as depth until it returns.
+    spreadSafe(node, lowered) {
+      if (!node.arguments.some(({ type }) => type === 'SpreadElement')) return lowered;
+      return this.callHelper('back', this.meter('depth'), lowered);
+    },
+
+    SpreadElement(node, helper = 'spread') {
+      const value = this.expression(node.argument.arguments[0]);
+      this.impure();
+      return { type: 'SpreadElement', argument: this.callHelper(helper, value) };
+    },
+
+    TaggedTemplateExpression(node) {
+      const { tag, quasi } = node;
+      if (tag.name === '_IOSTTemplateTag' && this.isHelperName(tag)) return this.template(quasi);
+      const lowered = { type: 'TaggedTemplateExpression', tag: this.expression(tag), quasi: null };
+      lowered.quasi = { ...quasi, expressions: quasi.expressions.map((part) => this.expression(part)) };
+      this.impure();
+      return lowered;
+    },
+
+    template(quasi) {
+      const parts = [];
+      quasi.quasis.forEach((text, i) => {
+        parts.push(tree.literal(text.value.cooked));
+        if (i < quasi.expressions.length) parts.push(this.expression(quasi.expressions[i]));
+      });
+      this.impure();
+      return this.callHelper('template', ...parts);
+    },
+
+    YieldExpression(node) {
+      const { weight } = this.frame;
+      const argument = node.argument ? this.expression(node.argument) : tree.identifier('undefined');
+      this.impure();
+      if (node.delegate) return { type: 'YieldExpression', delegate: true, argument: this.callHelper('delegate', weight, argument) };
+      const yielded = { type: 'YieldExpression', delegate: false, argument: this.callHelper('yielding', weight, argument) };
+      return this.callHelper('resumed', weight, yielded);
+    },
+
+    // -- operators -----------------------------------------------------------------------------------------------
+
+    // Numbers take the engine's operator in place; anything else goes to the helper. The dynamic price is taken by the
+    // open charge when the operands cost nothing to evaluate, and by the helper otherwise.
+    operator(node) {
+      const [leftNode, rightNode, { value }] = node.arguments;
+      const [name, native] = OPERATORS[value];
+      const inPlace = this.inPlace(leftNode) && this.inPlace(rightNode);
+      const left = this.expression(leftNode);
+      const right = this.expression(rightNode);
+      const numeric = this.isNumeric(leftNode) && this.isNumeric(rightNode);
+      if (!inPlace || !this.foldOperatorPrice()) {
+        this.impure();
+        return this.callHelper(name, left, right);
+      }
+      const quick = tree.binary(native, left, right);
+      if (numeric) return quick;
+      this.impure();
+      const tests = [leftNode, rightNode].filter((part) => !this.isNumeric(part));
+      const test = tests.map((part) => this.isNumber(part === leftNode ? left : right)).reduce((a, b) => tree.logical('&&', a, b));
+      return tree.choice(test, quick, this.callHelper(`${name}Paid`, left, right));
+    },
+
+    inPlace(node) {
+      if (!PASSED_BY_NAME.has(node.type)) return false;
+      return node.type === 'Literal' ? typeof node.value === 'number' : Boolean(this.references.get(node)?.binding) && this.isReady(node) && !this.isArguments(node);
+    },
+
+    // -- literals ------------------------------------------------------------------------------------------------
+
+    ArrayExpression(node) {
+      return { type: 'ArrayExpression', elements: node.elements.map((item) => this.element(item)) };
+    },
+
+    element(item) {
+      if (item === null) return null;
+      return item.type === 'SpreadElement' ? this.SpreadElement(item, 'items') : this.expression(item);
+    },
+
+    ObjectExpression(node) {
+      return { type: 'ObjectExpression', properties: node.properties.map((property) => this.Property(property)) };
+    },
+
+    Property(node) {
+      const isPrototype = !node.computed && !node.method && !node.shorthand && node.kind === 'init' && (node.key.name ?? node.key.value) === '__proto__';
+      const key = this.propertyKey(node);
+      let value = this.expression(node.value);
+      if (isPrototype) {
+        this.impure();
+        value = this.callHelper('prototype', value);
+      }
+      return { type: 'Property', key, computed: node.computed, value, kind: node.kind, method: node.method, shorthand: false };
+    },
+
+    propertyKey(node) {
+      if (!node.computed) return node.key.type === 'Identifier' ? tree.identifier(node.key.name) : tree.literal(node.key.value);
+      const key = this.expression(node.key);
+      this.impure();
+      return key;
+    },
+
+    // -- classes -------------------------------------------------------------------------------------------------
+
+    ClassDeclaration(node) {
+      return this.classNode(node, 'ClassDeclaration');
+    },
+
+    ClassExpression(node) {
+      return this.classNode(node, 'ClassExpression');
+    },
+
+    classNode(node, type) {
+      let superClass = null;
+      if (node.superClass || type === 'ClassExpression') {
+        superClass = node.superClass ? this.expression(node.superClass) : null;
+        this.impure();
+      }
+      if (superClass !== null) superClass = this.callHelper('base', superClass);
+      const body = node.body.body.map((method) => ({
+        type: 'MethodDefinition',
+        key: this.propertyKey(method),
+        computed: method.computed,
+        value: this.expression(method.value),
+        kind: method.kind,
+        static: method.static,
+      }));
+      return { type, id: node.id ? this.spell(node.id.name) : null, superClass, body: { type: 'ClassBody', body } };
+    },
+  };
+
+  Object.assign(Lowering.prototype, methods);
+})(globalThis.V8VM);

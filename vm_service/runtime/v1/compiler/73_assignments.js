@@ -1,0 +1,138 @@
+// Lowering of writes: assignments, `++`, `--`, and targets of loops.
+//
+// Two writes need the runtime: the length of an array (it can reserve any amount of memory) and computed keys, which
+// may spell `length`. Everything else stays the engine's own assignment.
+(function (V8VM) {
+  'use strict';
+
+  const tree = V8VM.tree;
+  const { Lowering } = V8VM;
+
+  const methods = {
+    AssignmentExpression(node) {
+      return this.store(node.left, () => this.expression(node.right));
+    },
+
+    // An expression whose value nobody uses.
+    unused(node) {
+      if (node.type !== 'UpdateExpression') return this.expression(node);
+      return node.argument.type === 'MemberExpression' ? this.updateMember(node) : this.updateName(node);
+    },
+
+    store(target, lowerValue) {
+      return target.type === 'Identifier' ? this.storeName(target, lowerValue) : this.storeMember(target, lowerValue);
+    },
+
+    storeName(target, lowerValue) {
+      const { binding, strict } = this.references.get(target);
+      if (binding !== null) {
+        const value = lowerValue();
+        if (binding.kind === 'const' || binding.kind === 'self' || !this.isReady(target)) this.impure();
+        return tree.assign(this.spell(target.name), value);
+      }
+      if (this.endowments.has(target.name)) {
+        this.needed.add(target.name);
+        return tree.assign(tree.identifier(target.name), lowerValue());
+      }
+      this.impure();
+      if (!this.implicit.has(target.name)) return tree.assign(tree.member(this.helper('unknown'), target.name), lowerValue());
+      const name = this.spell(target.name);
+      if (!strict) return tree.assign(name, lowerValue());
+      return tree.assign(name, this.callHelper('known', name, lowerValue(), tree.literal(target.name)));
+    },
+
+    storeMember(target, lowerValue) {
+      const key = staticKey(target);
+      if (key === 'length') {
+        const object = target.object.type === 'Super' ? { type: 'ThisExpression' } : this.expression(target.object);
+        const value = lowerValue();
+        this.impure();
+        return this.callHelper('setLength', object, value);
+      }
+      if (key === null && this.frame.inParameters) {
+        const args = [this.expression(target.object), this.expression(target.property), lowerValue()];
+        this.impure();
+        return this.callHelper('setMember', ...args);
+      }
+      const { object, property } = this.place(target, key);
+      const left = { type: 'MemberExpression', computed: target.computed, object, property };
+      const value = lowerValue();
+      this.impure();
+      return tree.assign(left, value);
+    },
+
+    // Object and property of a write, evaluated in order; a computed key passes through a check that sees the object.
+    place(target, key) {
+      if (key !== null) {
+        const object = this.expression(target.object);
+        this.impure();
+        return { object, property: target.computed ? tree.literal(target.property.value) : tree.identifier(target.property.name) };
+      }
+      if (target.object.type === 'Super') {
+        const property = this.callHelper('key', { type: 'ThisExpression' }, this.expression(target.property));
+        this.impure();
+        return { object: { type: 'Super' }, property };
+      }
+      const simple = this.isSimple(target.object);
+      const evaluated = this.expression(target.object);
+      const object = simple ? evaluated : tree.assign(this.target(), evaluated);
+      const again = simple ? evaluated : tree.helper('target');
+      const property = this.expression(target.property);
+      const checked = this.callHelper('key', again, property);
+      const quick = target.property.type === 'Identifier' && this.isSimple(target.property);
+      this.impure();
+      if (this.isNumeric(target.property)) return { object, property };
+      return { object, property: quick ? tree.choice(this.isNumber(property), property, checked) : checked };
+    },
+
+    // -- ++ and -- -----------------------------------------------------------------------------------------------
+
+    UpdateExpression(node) {
+      if (node.argument.type === 'Identifier') return this.updateName(node);
+      const { object, property, computed } = node.argument;
+      const args = object.type === 'Super' ? [{ type: 'ThisExpression' }] : [this.expression(object)];
+      args.push(computed ? this.expression(property) : tree.literal(property.name));
+      this.impure();
+      return this.callHelper('update', ...args, tree.literal(node.operator === '++' ? 1 : -1), tree.literal(node.prefix));
+    },
+
+    // `x++` of anything but a number first becomes a number, at a price that its text decides.
+    updateName(node) {
+      const target = node.argument;
+      const native = { type: 'UpdateExpression', operator: node.operator, prefix: node.prefix };
+      if (this.isNumeric(target)) return { ...native, argument: this.spell(target.name) };
+      const { binding } = this.references.get(target);
+      if (binding === null && this.endowments.has(target.name)) this.needed.add(target.name);
+      const name = binding === null && !this.endowments.has(target.name) && !this.implicit.has(target.name)
+        ? tree.member(this.helper('unknown'), target.name)
+        : this.spell(target.name);
+      const read = binding === null ? this.freeName(target.name) : name;
+      const test = this.isNumber(read);
+      this.impure();
+      return tree.sequence(tree.logical('||', test, tree.assign(name, this.callHelper('number', name))), { ...native, argument: name });
+    },
+
+    // `o.p++` as a statement: read once, written once.
+    updateMember(node) {
+      const target = node.argument;
+      const key = staticKey(target);
+      if (key === null || key === 'length' || target.object.type === 'Super' || this.frame.inParameters) return this.UpdateExpression(node);
+      const simple = this.isSimple(target.object);
+      const evaluated = this.expression(target.object);
+      const object = simple ? evaluated : tree.assign(this.target(), evaluated);
+      const again = simple ? evaluated : tree.helper('target');
+      this.impure();
+      const at = (base) => ({ ...tree.member(base, key), computed: target.computed, property: target.computed ? tree.literal(key) : tree.identifier(key) });
+      const next = this.callHelper('plus', at(again), tree.literal(node.operator === '++' ? 1 : -1));
+      return tree.assign(at(object), next);
+    },
+  };
+
+  // The key of a member when the text tells it, else null.
+  function staticKey(node) {
+    if (!node.computed) return node.property.name;
+    return node.property.type === 'Literal' && typeof node.property.value !== 'object' ? node.property.value : null;
+  }
+
+  Object.assign(Lowering.prototype, methods);
+})(globalThis.V8VM);
