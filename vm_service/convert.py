@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from iost.chain.v1 import block_pb2, receipt_pb2, transaction_pb2
+from iost.chain.v1 import block_pb2, contract_pb2, receipt_pb2, transaction_pb2
 from iost.state.v1 import state_service_pb2
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.model import BlockContext, KernelCall, Result, Status
@@ -119,6 +120,40 @@ def to_call_outcome(result: Result) -> execution_pb.CallOutcome:
 def to_record(outcome: execution_pb.TransactionOutcome) -> state_service_pb2.TransactionRecord:
     """Returns what the store keeps of an executed transaction."""
     return state_service_pb2.TransactionRecord(tx_hash=outcome.tx_hash, receipt=outcome.receipt, events=outcome.events)
+
+
+def contract_of_abi(abi_json: str) -> contract_pb2.Contract:
+    """Returns what an ABI document says of a contract.
+
+    Raises:
+        ValueError: it is no ABI document; the text says why.
+    """
+    try:
+        abi = msgspec.json.decode(abi_json, type=_Abi)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"no ABI document: {error}") from None
+    contract = contract_pb2.Contract(lang=abi.lang, version=abi.version)
+    for method in abi.abi:
+        limits = [contract_pb2.AbiAmountLimit(token=limit.token, value=limit.val) for limit in method.amountLimit or ()]
+        contract.methods.add(name=method.name, args=method.args, amount_limits=limits)
+    return contract
+
+
+class _Limit(msgspec.Struct):
+    token: str
+    val: str
+
+
+class _Method(msgspec.Struct):
+    name: str
+    args: list[str] = []
+    amountLimit: list[_Limit] | None = None
+
+
+class _Abi(msgspec.Struct):
+    lang: str = "javascript"
+    version: str = ""
+    abi: list[_Method] = []
 
 
 # -- blocks ------------------------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ class Need(msgspec.Struct, frozen=True):
     source: str
     abi: Any = None
     validate: bool = False
+    raw: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -134,6 +135,8 @@ class Answer(msgspec.Struct, frozen=True):
     state: str
     needs: list[Need] = []
     results: list[Result] = []
+    used: dict[str, str] = {}
+    """Image key by contract, of those that ran."""
     writes: dict[str, str | None] = {}
     reads: dict[str, int] = {}
 

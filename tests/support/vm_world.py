@@ -111,6 +111,8 @@ class VmWorld:
         self.state = StateProcess(data_dir / "state")
         self._flags = flags
         self.vm: VmProcess | None = None
+        self.channel: grpc.Channel | None = None
+        self.state_channel: grpc.Channel | None = None
         try:
             commit_first_version(self.state.address, first_version(users))
             self.start_vm()
@@ -152,15 +154,16 @@ class VmWorld:
 
     def close(self) -> None:
         """Ends both processes."""
-        if self.vm is not None:
-            self.channel.close()
-            self.state_channel.close()
-            if self.vm.popen.poll() is None:
-                self.vm.kill()
+        for channel in (self.channel, self.state_channel):
+            if channel is not None:
+                channel.close()
+        for process in (self.vm, self.state):
+            if process is None:
+                continue
+            if process.popen.poll() is None:
+                process.kill()
             else:
-                self.vm.wait()
-        if self.state.popen.poll() is None:
-            self.state.kill()
+                process.wait()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ While it runs, the kernel may ask the host (a state read, a signature check): a 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -86,6 +85,7 @@ class Sandbox:
         pick = isolate.evaluate_handle("(doors, name) => doors[name]")
         self._entry = isolate.call_handle(pick, self._array(doors, "entry"))
         self._install = isolate.call_handle(pick, self._array(doors, "install"))
+        self._remove = isolate.call_handle(pick, self._array(doors, "remove"))
         self._no_arguments = self._array()
 
     def _array(self, *items: Handle | str) -> Handle:
@@ -127,18 +127,29 @@ class Sandbox:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._mailbox.progress
 
-    def install(self, key: str, image: str, meta: object) -> None:
+    def install(self, key: str, image: str, meta_json: str) -> None:
         """Evaluates an image and hands its factory to the kernel under ``key``.
+
+        Args:
+            key: name of the image.
+            image: its script.
+            meta_json: what the compile stage says of it.
 
         Raises:
             ScriptError: the image does not parse: a bug of the compile stage.
         """
         isolate = self.isolate
         factory = isolate.evaluate_handle(image)
-        arguments = self._array(key, factory, json.dumps(meta))
+        arguments = self._array(key, factory, meta_json)
         isolate.call(self._install, arguments)
         isolate.release(arguments)
         isolate.release(factory)
+
+    def remove(self, key: str) -> None:
+        """Forgets an image; the next call of its contract needs it again."""
+        arguments = self._array(key)
+        self.isolate.call(self._remove, arguments)
+        self.isolate.release(arguments)
 
     # -- the mailbox, on the V8 thread ---------------------------------------------------------------------------
 

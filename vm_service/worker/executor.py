@@ -17,16 +17,20 @@ INVARIANTS
 * No clock and no randomness: what a batch gives depends on its view, its block context and its transactions.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vm_service import base58, host
-from vm_service.compiler import Compiler
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
 from vm_service.sandbox.load_vm import Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
+from vm_service.worker.compile_stage import CompileStage
+from vm_service.worker.hotset import HotSet
 from vm_service.worker.prefetch import AccessPredictor, Call
 from vm_service.worker.state_reader import OpenedView, StateReader
+
+log = logging.getLogger(__name__)
 
 
 class Executor:
@@ -55,16 +59,13 @@ class Executor:
         self._predictor = AccessPredictor()
         self._announce = announce
         self._watch: TransactionWatch | None = None
-        self._compiler = Compiler(flags=self.limits.flags)
-        try:
-            self._sandbox = Sandbox(
-                {**host.TABLE, "state.get": self._read_state, "announce": self._tell},
-                heap_bytes=self.limits.heap_bytes,
-                flags=self.limits.flags,
-            )
-        except BaseException:
-            self._compiler.close()
-            raise
+        self.hot = HotSet(self.limits.image_bytes)
+        self.stage = CompileStage(self.limits)
+        self._sandbox = Sandbox(
+            {**host.TABLE, "state.get": self._read_state, "announce": self._tell},
+            heap_bytes=self.limits.heap_bytes,
+            flags=self.limits.flags,
+        )
 
     # -- a batch -------------------------------------------------------------------------------------------------
 
@@ -95,6 +96,10 @@ class Executor:
             answer = self._ask(
                 {"op": "resume", "compiled": {need.need_id: self._compile(need) for need in answer.needs}}
             )
+        self.hot.use(answer.used)
+        for result in answer.results:
+            if result.bug:
+                log.error("kernel_bug", extra={"bug": result.bug})
         return BatchResult(view.view, block, answer.results, answer.reads, answer.writes)
 
     def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
@@ -102,6 +107,7 @@ class Executor:
         self._sandbox.ask({"op": "settle", "version": committed.version}, Any)
         self._cached.update(result.writes)
         self._batch = None
+        self._make_room()
         if committed.parent_version == result.view.version:
             self._known = View(committed.version, commit_id)
         else:  # others committed in between: what they changed is asked for when the next view is opened
@@ -111,6 +117,7 @@ class Executor:
         """Tells the kernel that the effects of the last batch are void."""
         self._sandbox.ask({"op": "settle", "version": None}, Any)
         self._batch = None
+        self._make_room()
         self._known = result.view
 
     def _ask(self, payload: Mapping[str, object]) -> Answer:
@@ -168,11 +175,16 @@ class Executor:
             self._announce(index)
 
     def _compile(self, need: Need) -> dict[str, object]:
-        compiled = self._compiler.compile(need.source, need.abi, need.validate)
+        compiled = self.stage.compile(need)
         if compiled.error is not None:
             return {"error": compiled.error}
         self._sandbox.install(compiled.key, compiled.image, compiled.meta)
-        return {**compiled.meta}
+        self.hot.add(compiled.key, len(compiled.image))
+        return {"key": compiled.key, "code_bytes": compiled.code_bytes}
+
+    def _make_room(self) -> None:
+        for key in self.hot.surplus():
+            self._sandbox.remove(key)
 
     # -- end -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +207,7 @@ class Executor:
     def close(self) -> None:
         """Closes both isolates; harmless when repeated."""
         self._sandbox.close()
-        self._compiler.close()
+        self.stage.close()
 
     def __enter__(self) -> "Executor":
         """Returns itself."""

@@ -63,7 +63,7 @@ def values_of(publisher: str, contract: str, data: str) -> tuple[str, ...]:
     """Returns what the keys of a call may repeat: publisher, contract, then its plain arguments as text."""
     try:
         arguments = msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         arguments = []
     if not isinstance(arguments, list):
         arguments = []

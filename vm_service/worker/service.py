@@ -8,7 +8,7 @@ from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import BatchStoppedError
-from vm_service.model import Batch, BlockContext, Committed, Mode, View
+from vm_service.model import Batch, BlockContext, Committed, Mode, Need, View
 from vm_service.worker import channel
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
@@ -153,8 +153,22 @@ class BatchService:
             if place in excluded:
                 response.outcomes.add(message=f"this machine stopped the compiler: {excluded[place].message}")
             else:
-                response.outcomes.append(self._executor.compile_source(place, source.source, source.abi_json))
+                response.outcomes.append(self._compile_one(source))
         return [response.SerializeToString()]
+
+    def _compile_one(self, source: compilation_pb.ContractSource) -> compilation_pb.CompileOutcome:
+        stage = self._executor.stage
+        try:
+            abi_json = source.abi_json or stage.generate_abi(source.source)
+            contract = convert.contract_of_abi(abi_json)
+        except ValueError as error:
+            return compilation_pb.CompileOutcome(message=str(error))
+        compiled = stage.compile(Need("", source.source, abi_json, validate=True))
+        if compiled.error is not None:
+            return compilation_pb.CompileOutcome(abi_json=abi_json, message=compiled.error)
+        contract.source = source.source
+        contract.code_hash = bytes.fromhex(compiled.key)
+        return compilation_pb.CompileOutcome(contract=contract, abi_json=abi_json, instrumented=compiled.reference)
 
     # -- blocks --------------------------------------------------------------------------------------------------
 

@@ -111,16 +111,15 @@ def test_the_same_transaction_twice_in_a_batch_runs_once(world: VmWorld) -> None
         ({"gas_limit": 1}, "gas limit illegal"),
         ({"delay_ns": 5}, "invalid delay time"),
         ({"expiration_ns": 1}, "invalid time and expiration"),
-        ({"publisher": "nobody__1"}, "gas not enough"),
+        ({"sender": "nobody__1"}, "gas not enough"),
     ],
 )
 def test_a_transaction_that_must_not_run_is_refused_without_a_receipt(
     world: VmWorld, fields: dict[str, object], message: str
 ) -> None:
     version = world.head().version
-    sign = bool(fields.get("sign", True))
-    rest = {name: value for name, value in fields.items() if name != "sign"}
-    made = world.signer.transfer(ALICE, BOBBY, sign=sign, **rest)
+    given = {"sender": ALICE, "receiver": BOBBY, **fields}
+    made = world.signer.transfer(**given)  # type: ignore[arg-type]
     outcome = world.execute(made).outcomes[0]
     assert outcome.verdict == pb.VERDICT_REFUSED
     assert message in outcome.message

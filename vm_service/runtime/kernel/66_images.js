@@ -9,12 +9,14 @@
   let needs = []; // {need_id, source, abi, validate, raw}
   let compiled = new Map(); // what was asked -> answer: {error} or {key, code_bytes, ...}
   let asked = new Map(); // need_id -> what was asked
+  let used = new Map(); // contract id -> key of the image that ran it in this batch
   let keysByHash = new Map(); // code hash of a record -> key of the image that runs it
 
   function open() {
     needs = [];
     compiled = new Map();
     asked = new Map();
+    used = new Map();
   }
 
   // The compile stage's answer for a source. `abi`: the ABI document of a contract to be checked, or null; `raw`: leave the
@@ -36,6 +38,12 @@
 
   // Key of the installed image of a contract.
   function require(record) {
+    const key = find(record);
+    if (record.id !== undefined) used.set(record.id, key);
+    return key;
+  }
+
+  function find(record) {
     const hash = record.code_hash;
     if (hash !== '' && V8VM.v1.images.has(hash)) return hash;
     const known = keysByHash.get(hash);
@@ -46,5 +54,5 @@
     return key;
   }
 
-  V8VM.images = { open, compile, answer, require, needs: () => needs };
+  V8VM.images = { open, compile, answer, require, needs: () => needs, used: () => used };
 })(globalThis.V8VM);

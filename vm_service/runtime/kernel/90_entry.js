@@ -13,7 +13,7 @@
 //
 // Answer of begin and resume
 //   {state: "needs", needs: [{need_id, source, abi, validate, raw}]}: compile, install, resume; or
-//   {state: "done", results, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
+//   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
 //      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace)}
 //
@@ -68,7 +68,9 @@
       if (result === null) return { state: 'needs', needs: images.needs() };
       ArrayPrototypePush(results, result);
     }
-    return { state: 'done', results, ...journal.effects() };
+    const used = { __proto__: null };
+    for (const [id, key] of images.used()) used[id] = key;
+    return { state: 'done', results, used, ...journal.effects() };
   }
 
   // One transaction or call; null when it must be run again after something was compiled.
@@ -102,13 +104,13 @@
     }
   }
 
-  // Called once after all files: connects the mailbox, locks the realm down, and hands out the two doors.
+  // Called once after all files: connects the mailbox, locks the realm down, and hands out the doors.
   V8VM.boot = function boot(buffer, host) {
     mailbox.connect(buffer, host);
     const { v1 } = V8VM;
     const install = (key, factory, meta) => v1.images.install(key, factory, JSONParse(meta));
     v1.lockdown();
     delete globalThis.V8VM;
-    return ObjectFreeze({ __proto__: null, entry, install });
+    return ObjectFreeze({ __proto__: null, entry, install, remove: v1.images.remove });
   };
 })(globalThis.V8VM);

@@ -1,0 +1,64 @@
+"""The compile stage inside a worker: the compiler isolate, made when it is first needed, and what it made lately.
+
+Most batches call contracts whose images are installed; then there is no compiler at all.
+"""
+
+import json
+from collections import OrderedDict
+
+from vm_service.compiler.pipeline import Compiler, CompileResult
+from vm_service.model import Limits, Need
+from vm_service.sandbox.isolate import Isolate
+
+REMEMBERED = 64
+"""Results kept: a published contract is called soon after, and a conflict compiles the same ones again."""
+
+
+class CompileStage:
+    """Compiles what the kernel needs."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Prepares; the isolate is made at the first use."""
+        self._limits = limits
+        self._isolate: Isolate | None = None
+        self._compiler: Compiler | None = None
+        self._results: OrderedDict[Need, CompileResult] = OrderedDict()
+
+    def _ready(self) -> Compiler:
+        if self._compiler is None:
+            self._isolate = Isolate(heap_bytes=self._limits.heap_bytes, flags=self._limits.flags)
+            self._compiler = Compiler(self._isolate)
+        return self._compiler
+
+    def compile(self, need: Need) -> CompileResult:
+        """Compiles a source.
+
+        Raises:
+            IsolateError: this machine stopped the compiler; it takes no more work.
+        """
+        abi_json = need.abi if isinstance(need.abi, str) else json.dumps(need.abi) if need.abi is not None else ""
+        question = Need("", need.source, abi_json, need.validate, need.raw)
+        known = self._results.get(question)
+        if known is not None:
+            self._results.move_to_end(question)
+            return known
+        timeout_s = self._limits.transaction_ms / 1000
+        result = self._ready().compile(need.source, abi_json, need.validate, timeout_s)
+        self._results[question] = result
+        while len(self._results) > REMEMBERED:
+            self._results.popitem(last=False)
+        return result
+
+    def generate_abi(self, source: str) -> str:
+        """Returns the ABI document of a source as JSON text.
+
+        Raises:
+            ValueError: the source breaks a rule of ABI generation.
+            IsolateError: this machine stopped the compiler.
+        """
+        return self._ready().generate_abi(source)
+
+    def close(self) -> None:
+        """Closes the isolate; harmless when repeated."""
+        if self._isolate is not None:
+            self._isolate.close()
