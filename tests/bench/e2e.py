@@ -59,8 +59,9 @@ def blocks(source: Iterator[Transaction], count: int, first_number: int, *, chec
     """Makes serialized requests to execute blocks."""
     made = []
     for number in range(first_number, first_number + count):
-        header = BlockHeader(number=number, parent_hash=bytes(32), witness="witness", time_ns=time.time_ns())
         batch = [next(source) for _ in range(BLOCK_TRANSACTIONS)]
+        # Later than its transactions.
+        header = BlockHeader(number=number, parent_hash=bytes(32), witness="witness", time_ns=time.time_ns())
         request = ExecuteBlockRequest(header=header, transactions=batch, signatures_checked=checked)
         made.append(request.SerializeToString())
     return made
