@@ -5,7 +5,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, JSONParse, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
+  const { ArrayIsArray, ArrayPrototypePush, JSONParse, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
   const { meter, costs, state } = V8VM;
 
   const ACCOUNT_CONTRACT = 'auth.iost';
@@ -41,7 +41,7 @@
     const items = [...own];
     for (const name of permission.groups) {
       const group = account.groups[name];
-      if (group !== undefined && ArrayIsArray(group.items)) items.push(...group.items);
+      if (group !== undefined && ArrayIsArray(group.items)) for (const item of group.items) ArrayPrototypePush(items, item);
     }
     return items;
   }

@@ -2,6 +2,7 @@
 (function (V8VM) {
   'use strict';
 
+  const { ArrayPrototypeMap } = V8VM.primordials;
   const { meter, costs } = V8VM;
   const { encode, quote, RawNumber } = V8VM.text;
 
@@ -51,9 +52,9 @@
   function txText() {
     const { tx, budget } = transaction;
     if (tx.hash === null) return bareTxText(budget);
-    transaction.head ??= encode(tx.actions.map((a) => ({ contract: a.contract, actionName: a.action, data: a.data })));
+    transaction.head ??= encode(ArrayPrototypeMap(tx.actions, (a) => ({ contract: a.contract, actionName: a.action, data: a.data })));
     transaction.tail ??= `"gas_ratio":${tx.gas_ratio},"hash":${quote(tx.hash)},"publisher":${quote(tx.publisher)},"time":${tx.time}}`;
-    transaction.limits ??= `"amount_limit":${encode(tx.amount_limit.map(({ token, val }) => ({ token, val })))},"auth_list":${encode(authList(tx))}`;
+    transaction.limits ??= `"amount_limit":${encode(ArrayPrototypeMap(tx.amount_limit, ({ token, val }) => ({ token, val })))},"auth_list":${encode(authList(tx))}`;
     return `{"actions":${transaction.head},${transaction.limits},"expiration":${tx.expiration},"gas_limit":${budget},${transaction.tail}`;
   }
 

@@ -20,14 +20,14 @@
     const frame = V8VM.frames.current();
     if (!frame.sandboxed) meter.charge(costs.netByte * utf8Length(content));
     const transaction = context.current();
-    ArrayPrototypePush(transaction.receipts, { func_name: `${frame.contract}/${frame.api}`, content });
-    ArrayPrototypePush(transaction.events, { topic: 'receipt', contract: frame.contract, action: frame.api, data: content });
+    ArrayPrototypePush(transaction.receipts, { func_name: `${frame.contract}/${frame.api ?? ''}`, content });
+    ArrayPrototypePush(transaction.events, { topic: 'receipt', contract: frame.contract, action: frame.api ?? '', data: content });
   }
 
   function event(data) {
     meter.charge(costs.eventByte * utf8Length(data));
     const frame = V8VM.frames.current();
-    ArrayPrototypePush(context.current().events, { topic: 'event', contract: frame.contract, action: frame.api, data });
+    ArrayPrototypePush(context.current().events, { topic: 'event', contract: frame.contract, action: frame.api ?? '', data });
   }
 
   function log(level, text) {

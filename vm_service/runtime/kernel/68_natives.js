@@ -3,7 +3,6 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayPrototypePush } = V8VM.primordials;
   const { meter, costs, Failure } = V8VM;
   const { encodeArray } = V8VM.text;
 
@@ -64,6 +63,6 @@
     methodsOf,
     has: (id) => contracts.has(id),
     table: () => contracts,
-    kit: { fail, op, requireAuth, receiptOf, push: ArrayPrototypePush },
+    kit: { fail, op, requireAuth, receiptOf },
   };
 })(globalThis.V8VM);

@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ArrayPrototypePush, StringPrototypeStartsWith } = V8VM.primordials;
+  const { ArrayIsArray, ArrayPrototypeMap, StringPrototypeStartsWith } = V8VM.primordials;
   const { meter, costs, state, contracts, images, frames, natives } = V8VM;
   const { utf8Length, encodeArray } = V8VM.text;
   const { fail } = natives.kit;
@@ -14,19 +14,16 @@
 
   // -- the contract as sent ------------------------------------------------------------------------------------------
 
-  function methodAsSent(method) {
-    return {
-      name: `${method.name ?? ''}`,
-      args: ArrayIsArray(method.args) ? method.args.map((arg) => `${arg}`) : [],
-      amountLimit: ArrayIsArray(method.amountLimit) ? method.amountLimit.map((limit) => ({ token: limit.token, val: limit.val })) : [],
-    };
-  }
+  const list = (items, read) => (ArrayIsArray(items) ? ArrayPrototypeMap(items, (item) => read(item)) : []);
+  const textOf = (value) => (value === undefined || value === null ? '' : `${value}`);
+  const limitAsSent = (limit) => ({ token: textOf(limit.token), val: textOf(limit.val) });
+  const methodAsSent = ({ name, args, amountLimit }) => ({ name: textOf(name), args: list(args, textOf), amountLimit: list(amountLimit, limitAsSent) });
 
   // Normalises a contract: {id, info: {lang, version, abi} | null, code}.
   function normalise({ ID, info, code }) {
-    if (info === undefined || info === null) return { id: ID ?? '', info: null, code: code ?? '' };
-    const abi = ArrayIsArray(info.abi) ? info.abi.map(methodAsSent) : [];
-    return { id: ID ?? '', info: { lang: info.lang ?? '', version: info.version ?? '', abi }, code: code ?? '' };
+    if (info === undefined || info === null) return { id: textOf(ID), info: null, code: textOf(code) };
+    const { lang, version, abi } = info;
+    return { id: textOf(ID), info: { lang: textOf(lang), version: textOf(version), abi: list(abi, methodAsSent) }, code: textOf(code) };
   }
 
   // -- checks --------------------------------------------------------------------------------------------------------
@@ -63,9 +60,9 @@
   // Gas and checks up to the image; returns the record to store and its size in the reference's encoding.
   function build(contract) {
     const codeBytes = utf8Length(contract.code);
+    meter.charge(costs.publish + costs.publishByte * codeBytes); // before anything else: an oversized code runs out of gas here
     if (codeBytes > MAX_CODE_BYTES) fail('code size invalid');
     if (contract.info === null) fail('invalid code info');
-    meter.charge(costs.publish + costs.publishByte * codeBytes);
     const { id, info, code } = contract;
     meter.charge(contracts.encodedLength(id, info, info.abi, codeBytes));
     const compiled = compile(contract);
@@ -110,5 +107,5 @@
   // Account that owns a contract, or null; free of gas.
   const ownerOf = (id) => state.readField(SYSTEM, 'contract_owner', id)?.data ?? null;
 
-  V8VM.publishing = { normalise, checkAmountLimits, publish, update, ownerOf, push: ArrayPrototypePush };
+  V8VM.publishing = { normalise, checkAmountLimits, publish, update, ownerOf };
 })(globalThis.V8VM);

@@ -1,0 +1,69 @@
+"""Rules for the kernel's JavaScript that no linter knows."""
+
+import re
+
+import pytest
+
+from vm_service import runtime
+
+# After lockdown these methods on prototypes are the charging ones that contracts see: the kernel uses primordials.
+CHARGING = [
+    "map",
+    "push",
+    "pop",
+    "shift",
+    "unshift",
+    "join",
+    "split",
+    "slice",
+    "splice",
+    "filter",
+    "indexOf",
+    "lastIndexOf",
+    "includes",
+    "concat",
+    "sort",
+    "forEach",
+    "every",
+]
+CHARGING += [
+    "startsWith",
+    "endsWith",
+    "substring",
+    "replace",
+    "trim",
+    "repeat",
+    "charAt",
+    "charCodeAt",
+    "toLowerCase",
+    "toUpperCase",
+]
+CALL = re.compile(rf"\.({'|'.join(CHARGING)})\(")
+GLOBALS = re.compile(r"(?<![\w.])(JSON|Math|Object|Reflect|Array|String|Number|Date)\.\w")
+
+FILES = [
+    (name, text) for name, text in runtime.execution_sources() if name.startswith("kernel/") and name > "kernel/05"
+]
+
+
+def _code(text: str) -> list[tuple[int, str]]:
+    lines = (line.split("//")[0] for line in text.splitlines())
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+@pytest.mark.parametrize(("name", "text"), FILES, ids=[name for name, _ in FILES])
+def test_the_kernel_uses_primordials_only(name: str, text: str) -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}" for number, line in _code(text) if CALL.search(line) or GLOBALS.search(line)
+    ]
+
+    assert not found
+
+
+@pytest.mark.parametrize(("name", "text"), FILES, ids=[name for name, _ in FILES])
+def test_every_kernel_file_is_strict_and_leaks_no_name(name: str, text: str) -> None:
+    lines = [line for _, line in _code(text)]
+
+    assert lines[0] == "(function (V8VM) {"
+    assert lines[1] == "  'use strict';"
+    assert lines[-1] == "})(globalThis.V8VM);"
