@@ -16,7 +16,10 @@ from gateway.client.calls import status_name, verdict_name
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt
 from iost.gateway.v1.outcome_pb2 import TransactionOutcome
 
-console = Console(highlight=False)
+PIPE_COLUMNS = 200
+"""Width of tables that do not go to a terminal: a name and a contract id stay on one line."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 
 Row = Sequence[object]
 

@@ -89,7 +89,8 @@ def publish(client: Client, admin: Account, folder: Path) -> dict[str, str]:
             raise DemoFailedError(f"publishing {name} failed: {error}") from None
         ids[name] = published.contract_id
         console.print(
-            f"published {name:<10} {published.contract_id}  gas {gas_text(published.outcome.receipt.gas_usage)}"
+            f"published {name:<10} {published.contract_id}  gas {gas_text(published.outcome.receipt.gas_usage)}",
+            soft_wrap=True,
         )
     (folder / IDS_FILE).write_text(json.dumps(ids, indent=2) + "\n")
     return ids
@@ -169,9 +170,9 @@ def check(before: Figures, after: Figures, results: Sequence[tuple[Step, Transac
         Check(f"the counter grew by what was added ({added})", after.count == before.count + added),
         Check(f"token balances sum up to the supply ({after.supply})", sum(after.tokens.values()) == after.supply),
         Check("transfers of the token made and lost no unit", after.supply == before.supply),
-        Check(f"the game holds its pot ({after.pot} iost)", after.iost[_game(after)] == after.pot),
+        Check(f"the game holds its pot ({after.pot:f} iost)", after.iost[_game(after)] == after.pot),
         Check(
-            f"players and game together hold the same iost ({sum(after.iost.values())})",
+            f"players and game together hold the same iost ({sum(after.iost.values()):f})",
             sum(after.iost.values()) == sum(before.iost.values()),
         ),
         Check("nobody has less than nothing", min(after.tokens.values()) >= 0 and min(after.iost.values()) >= 0),
@@ -213,7 +214,12 @@ def show_results(results: Sequence[tuple[Step, TransactionOutcome]]) -> None:
     if rounds:
         console.print("\nA receipt: the last bet of a round")
         print_fields(receipt_fields(rounds[0].receipt))
-    bad = [(step.kind, describe(outcome)) for step, outcome in results if step.expect]
+    # The part of a message behind the description of the action is what differs.
+    bad = [
+        (step.kind, describe(outcome).partition("error: ")[2] or describe(outcome))
+        for step, outcome in results
+        if step.expect
+    ]
     print_table(
         ("attempt", "what became of it"), bad, title="\nTransactions that had to fail; nothing of them was kept"
     )
@@ -226,7 +232,10 @@ def show_figures(before: Figures, after: Figures) -> None:
         ("counter", before.count, after.count),
         ("token supply", before.supply, after.supply),
         *((f"tokens of {player}", before.tokens[player], after.tokens[player]) for player in PLAYERS),
-        *((f"iost of {_short(holder)}", before.iost[holder], after.iost[holder]) for holder in after.iost),
+        *(
+            (f"iost of {_short(holder)}", f"{before.iost[holder]:f}", f"{after.iost[holder]:f}")
+            for holder in after.iost
+        ),
         ("round of the game", before.round, after.round),
     ]
     print_table(("", "before", "after"), rows, title="\nState")
