@@ -14,7 +14,7 @@ from state_service import commitment, keys, records
 from state_service.config import StateConfig
 from state_service.errors import (
     BacklogFullError,
-    BlockNotFinalizableError,
+    FinalityError,
     BlockNotFoundError,
     StaleEpochError,
     VersionUnavailableError,
@@ -52,6 +52,7 @@ class Committer:
             StaleEpochError: the caller believes in an earlier writer.
             WriteConflictError: a key that was read has changed on the parent.
             BlockNotFoundError: the parent is not live.
+            FinalityError: the parent is older than the final block.
             BacklogFullError: L2 is full and stays so.
             StorageFullError: no disk space; nothing was applied.
             WritesStoppedError: an earlier write is uncertain.
@@ -84,7 +85,7 @@ class Committer:
         """Tells what `commit` would answer, and applies nothing.
 
         Raises:
-            StaleEpochError, WriteConflictError, BlockNotFoundError: as `commit`.
+            StaleEpochError, WriteConflictError, BlockNotFoundError, FinalityError: as `commit`.
         """
         if (known := await self._duplicate(batch)) is not None:
             return known
@@ -150,6 +151,8 @@ class Committer:
             return self.tree.tip
         block = self.tree.find(batch.parent_id)
         if block is not None:
+            if block.version < self.tree.final.version:
+                raise FinalityError(block.commit_id, self.tree.final.version)
             return block
         folded = self.history.find(batch.parent_id)
         if folded is None:
@@ -159,6 +162,8 @@ class Committer:
     async def finalize(self, block_id: bytes) -> tuple[int, list[bytes]]:
         """Makes a block and its ancestors final and drops what is neither ancestor nor descendant.
 
+        Linear commits on top of it that only waited for it become final as well.
+
         Returns:
             Version of the block, and the commit ids that were dropped.
 
@@ -166,6 +171,10 @@ class Committer:
             BlockNotFoundError: not live, nor remembered as folded.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
+        version, dropped = await self._finalize(block_id)
+        return version, dropped + await self.settle()
+
+    async def _finalize(self, block_id: bytes) -> tuple[int, list[bytes]]:
         async with self._exclusive():
             block = self.tree.find(block_id)
             if block is None:
@@ -175,7 +184,7 @@ class Committer:
             if block.version <= self.tree.final.version:
                 return block.version, []  # no block beside the final chain is live
             dropped = self.tree.siblings_of_path(block)
-            head = self.tree.head if self.tree.head not in set(dropped) else block
+            head = self.tree.head if block in self.tree.path(self.tree.head) else block
             batch = _drop_batch(dropped)
             batch.put(Space.META, keys.META_FINAL, records.encode_place(block.place))
             batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
@@ -193,20 +202,22 @@ class Committer:
 
         Raises:
             BlockNotFoundError: not live.
-            BlockNotFinalizableError: the block is final.
+            FinalityError: the block is final.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
         async with self._exclusive():
             block = self.tree.find(block_id)
             if block is None or block.parent is None:
                 if block is not None or self.history.find(block_id) is not None:
-                    raise BlockNotFinalizableError(block_id, self.tree.final.version)
+                    raise FinalityError(block_id, self.tree.final.version)
                 raise BlockNotFoundError(block_id)
             if block.version <= self.tree.final.version:
-                raise BlockNotFinalizableError(block_id, self.tree.final.version)
+                raise FinalityError(block_id, self.tree.final.version)
             dropped = self.tree.subtree(block)
             head = block.parent if self.tree.head in set(dropped) else self.tree.head
             batch = _drop_batch(dropped)
+            # What settled by itself is found again from the head at a restart, unless the head goes back: record it.
+            batch.put(Space.META, keys.META_FINAL, records.encode_place(self.tree.final.place))
             batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
             await self.journal.write(batch, sync=True)
             self._drop(dropped, head)
@@ -235,15 +246,21 @@ class Committer:
         self.feed.notify()
         self.flusher.notice()
 
-    async def settle(self) -> None:
-        """Finalises linear commits behind the retained versions: they have no consensus that would do it."""
+    async def settle(self) -> list[bytes]:
+        """Finalises linear commits behind the retained versions: they have no consensus that would do it.
+
+        Returns:
+            Commit ids that were dropped.
+        """
+        dropped: list[bytes] = []
         while (block := self._next_to_settle()) is not None:
             parent = block.parent
             if parent is None or len(parent.children) > 1:
-                await self.finalize(block.commit_id)
+                dropped += (await self._finalize(block.commit_id))[1]
             else:
                 self.tree.final = block
         self.flusher.notice()
+        return dropped
 
     def settle_now(self) -> bool:
         """Does what `settle` does as far as no sibling must be dropped.

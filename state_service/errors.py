@@ -6,7 +6,7 @@
     ├── BlockNotFoundError         NOT_FOUND            no live block has this commit id
     ├── VersionUnavailableError    FAILED_PRECONDITION  outside the live range
     ├── CursorUnavailableError     FAILED_PRECONDITION  no longer recorded, or on a dropped branch
-    ├── BlockNotFinalizableError   FAILED_PRECONDITION  would undo a final block
+    ├── FinalityError              FAILED_PRECONDITION  would undo a final block
     ├── StaleEpochError            FAILED_PRECONDITION  another writer took over
     ├── BacklogFullError           RESOURCE_EXHAUSTED   commits outrun folding
     ├── StorageFullError           RESOURCE_EXHAUSTED   no space on the disk
@@ -92,16 +92,16 @@ class CursorUnavailableError(StateError):
         )
 
 
-class BlockNotFinalizableError(StateError):
-    """Finalising or dropping the block would undo a final one."""
+class FinalityError(StateError):
+    """Building on the block, finalising it or dropping it would undo a final one."""
 
-    reason = "BLOCK_NOT_FINALIZABLE"
+    reason = "FINALITY_VIOLATED"
     code = grpc.StatusCode.FAILED_PRECONDITION
 
     def __init__(self, block_id: bytes, final_version: int) -> None:
         """Creates the error."""
         super().__init__(
-            f"block {block_id.hex()} would undo final version {final_version}",
+            f"block {block_id.hex()}: this would undo final version {final_version}",
             metadata={"block_id": block_id.hex(), "final_version": final_version},
         )
 

@@ -13,6 +13,7 @@ Why it is built so (measured with rocksdict 0.3.29):
 """
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -232,6 +233,8 @@ class RocksEngine:
 
     def stats(self) -> dict[str, int]:
         """Returns figures; see `storage`."""
+        if self._closed:
+            raise StorageFailedError("the engine is closed")
         files = self._db.live_files()
         return {
             "engine_file_count": len(files),
@@ -244,21 +247,28 @@ class RocksEngine:
         if self._closed:
             return
         self._closed = True
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        """Lets go of the database, which flushes its memtables, and then of the lock."""
         self._writer.shutdown(wait=True)
+        failures: list[StateError] = []
         self._handles.clear()
-        families = [self._spaces.pop(space) for space in Space]
-        try:
-            for family in families:  # each holds the database open
-                family.close()
-            del families, family
-            self._db.close()
-        except Exception as error:
-            failure = translate(error)
+        databases = [*(self._spaces.pop(space) for space in Space), self._db]
+        del self._db
+        while databases:  # each column family holds the database open
+            try:
+                databases.pop().close()
+            except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exception
+                failures.append(translate(error))
+        if failures:
+            # After a failed write closing fails too, and only the last reference that goes releases the files.
+            gc.collect()
+        self._head.close()
+        self._lock.release()
+        for failure in failures:
             if not isinstance(failure, StorageFullError | StorageFailedError):
-                raise failure from error
-        finally:
-            self._head.close()
-            self._lock.release()
+                raise failure
 
     def _family(self, space: Space) -> Rdict:
         if self._closed:

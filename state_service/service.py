@@ -1,8 +1,10 @@
 """One running state service: the open store, its life, and what happens when writing fails.
 
 start            open the engine and the store; health SERVING
-writes stop      health NOT_SERVING, reads go on. A full disk is waited out: once there is space again, the store is
-opened anew (its truth is what the disk says) and health goes back. Anything else waits for a restart.
+writes stop      health NOT_SERVING, reads go on. What follows depends on the reason:
+disk full    waited out; once there is space again, the store is opened anew: what the disk says is true
+damage       stays as it is, so that an operator can look; a restart would not mend it
+other        the process ends with exit code 1: a restart reads from disk what became of the write
 stop             finish what was accepted, close
 """
 
@@ -14,7 +16,13 @@ from chassis.lifecycle import Server, StartError
 from iost.state.v1 import admin_service_pb2_grpc, inspection_service_pb2_grpc, state_service_pb2_grpc
 from state_service.admin import AdminServicer
 from state_service.config import StateConfig
-from state_service.errors import StateError, StorageFullError, WritesStoppedError
+from state_service.errors import (
+    CorruptionError,
+    StateError,
+    StorageFailedError,
+    StorageFullError,
+    WritesStoppedError,
+)
 from state_service.inspection import InspectionServicer
 from state_service.metrics import show
 from state_service.rocks import RocksEngine
@@ -24,6 +32,9 @@ from state_service.store import Store, open_store
 
 _SPACE_CHECK_S = 0.5
 """How often a full disk is looked at: well below the five seconds in which service should resume."""
+
+_REOPEN_BYTES = 4 << 20
+"""Free space before a store is opened anew: recovery writes the tail of the log into table files."""
 
 SERVICES = ("iost.state.v1.StateService", "iost.state.v1.InspectionService", "iost.state.v1.AdminService")
 
@@ -108,13 +119,28 @@ class Service:
         assert self._server is not None, "the store is opened by start"
         await self._server.set_serving(False)
         if not isinstance(failure, StorageFullError):
+            if not isinstance(failure, CorruptionError):
+                self._server.request_stop(failure.reason, failed=True)
             return
-        while shutil.disk_usage(self._config.data_dir).free <= self._config.min_free_bytes:  # noqa: ASYNC110 - a disk has no event
+        while self._free_bytes() < max(self._config.min_free_bytes, _REOPEN_BYTES):  # noqa: ASYNC110 - a disk has no event
             await asyncio.sleep(_SPACE_CHECK_S)
         store, self._store = self._store, None
         show(None)
         assert store is not None, "writes stop only in an open store"
         await store.close()
-        await self._open()
+        while not await self._reopened():  # noqa: ASYNC110 - the same
+            await asyncio.sleep(_SPACE_CHECK_S)
         await self._server.set_serving(True)
         log.info("store_reopened", extra={"after": failure.reason})
+
+    async def _reopened(self) -> bool:
+        """Tries to open the store; False when it cannot be opened yet."""
+        try:
+            await self._open()
+        except (StorageFullError, StorageFailedError) as error:
+            log.warning("store_not_reopened", extra={"reason": error.reason, "cause": error.cause})
+            return False
+        return True
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._config.data_dir).free

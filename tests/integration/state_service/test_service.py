@@ -183,7 +183,7 @@ async def test_branches_are_built_finalised_and_discarded(stubs: SimpleNamespace
     assert list((await stubs.state.DiscardBlock(pb.DiscardBlockRequest(block_id=three.commit_id))).dropped_block_ids)
     assert (await stubs.state.BatchGet(pb.BatchGetRequest(keys=[b"fork"]))).entries[0].value == b"two"
     error = await refusal(stubs.state.DiscardBlock(pb.DiscardBlockRequest(block_id=two.commit_id)))
-    assert error.reason == "BLOCK_NOT_FINALIZABLE"
+    assert error.reason == "FINALITY_VIOLATED"
 
 
 async def test_receipts_are_found_by_hash(stubs: SimpleNamespace) -> None:

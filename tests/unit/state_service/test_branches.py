@@ -1,15 +1,19 @@
 """Blocks as a tree by parent: isolation, the head, finalising and discarding."""
 
+from dataclasses import replace
+
 import pytest
 
+from state_service.config import StateConfig
 from state_service.errors import (
-    BlockNotFinalizableError,
     BlockNotFoundError,
+    FinalityError,
     VersionUnavailableError,
     WriteConflictError,
 )
+from state_service.memory import MemoryDisk
 from state_service.store import Store
-from tests.support.state_store import commit, contents, fold, get, opened, version_of
+from tests.support.state_store import QUIET, commit, contents, fold, get, opened, version_of
 
 
 async def fork(store: Store) -> None:
@@ -76,6 +80,15 @@ async def test_finalising_a_branch_moves_the_head_to_it() -> None:
         assert await get(store, "k", "b2") == "b1"
 
 
+async def test_finalising_a_descendant_of_the_head_moves_the_head_forward() -> None:
+    async with opened() as store:
+        await fork(store)
+        await store.committer.discard(b"a1")
+        assert store.reader.head().block_id == b"base"
+        assert await store.committer.finalize(b"b1") == (2, [])
+        assert (store.reader.head().block_id, store.reader.head().final_version) == (b"b1", 2)
+
+
 async def test_a_dropped_block_can_be_neither_read_nor_built_on_but_committed_anew() -> None:
     async with opened() as store:
         await fork(store)
@@ -103,11 +116,20 @@ async def test_a_final_block_cannot_be_discarded() -> None:
         await fork(store)
         await store.committer.finalize(b"a1")
         for block_id in (b"a1", b"base"):
-            with pytest.raises(BlockNotFinalizableError):
+            with pytest.raises(FinalityError):
                 await store.committer.discard(block_id)
         await fold(store)
-        with pytest.raises(BlockNotFinalizableError):
+        with pytest.raises(FinalityError):
             await store.committer.discard(b"base")
+
+
+async def test_no_block_can_be_built_beside_a_final_one() -> None:
+    async with opened() as store:
+        await fork(store)
+        await store.committer.finalize(b"a1")
+        with pytest.raises(FinalityError):
+            await commit(store, "late", parent="base")
+        assert (await commit(store, "a3", parent="a1")).version == 3
 
 
 async def test_unknown_blocks_are_not_found() -> None:
@@ -135,7 +157,6 @@ async def test_a_folded_block_cannot_be_built_on() -> None:
 
 async def test_linear_commits_settle_behind_the_window_and_drop_what_forked_off_there() -> None:
     async with opened() as store:
-        object.__setattr__(store.flusher, "config", store.config)
         await commit(store, "c1")
         await commit(store, "side", {"k": "side"}, parent="c1")
         await commit(store, "c2")  # builds on side: side became the head
@@ -152,9 +173,19 @@ async def test_linear_commits_settle_behind_the_window_and_drop_what_forked_off_
         assert store.tree.find(b"other") is None
 
 
-def _retaining(store: Store, versions: int):
-    from dataclasses import replace
+async def test_what_settled_stays_final_across_a_restart_even_when_the_head_goes_back() -> None:
+    disk = MemoryDisk()
+    config = replace(QUIET, retained_versions=1)
+    async with opened(config, disk=disk) as store:
+        await commit(store, "c1")
+        await commit(store, "c2", parent="c1")
+        await store.committer.discard(b"c2")
+        assert store.tree.final.commit_id == b"c1"
+    async with opened(config, disk=disk) as store:
+        assert store.tree.final.commit_id == b"c1"
 
+
+def _retaining(store: Store, versions: int) -> StateConfig:
     return replace(store.config, retained_versions=versions)
 
 
