@@ -108,7 +108,8 @@ class VmWorld:
         """Starts both processes on a chain where each user has iost; `flags` are settings of the VM service."""
         self.users = users
         self.signer = Signer()
-        self.state = StateProcess(data_dir / "state")
+        self._data_dir = data_dir / "state"
+        self.state = StateProcess(self._data_dir)
         self._flags = flags
         self.vm: VmProcess | None = None
         self.channel: grpc.Channel | None = None
@@ -151,6 +152,13 @@ class VmWorld:
     def total(self) -> int:
         """Returns the iost of all users together: transfers never change it."""
         return sum(self.balance(user) for user in self.users)
+
+    def restart_state(self) -> None:
+        """Kills the store and starts it again at the same address."""
+        address = self.state.address
+        self.state.kill()
+        self.state = StateProcess(self._data_dir, port=address.rpartition(":")[2])
+        self.state.wait_for("service_ready")
 
     def close(self) -> None:
         """Ends both processes."""

@@ -59,6 +59,7 @@ class VMManager:
             image_bytes=config.image_bytes,
             conflict_attempts=config.conflict_attempts,
             state_timeout_ms=config.state_timeout_ms,
+            start_ms=config.worker_start_ms,
             chain_id=config.chain_id,
             trust_signature_claims=config.trust_signature_claims,
             flags=config.v8_flags,

@@ -41,7 +41,7 @@ class Pool:
     """The workers of one VM service.
 
     Attributes:
-        restart_count: workers that ended without being asked to.
+        restart_count: workers that ended without being asked to, starting ones included.
     """
 
     def __init__(
@@ -185,6 +185,7 @@ class Pool:
         except (WorkerGoneError, OSError) as error:
             log.warning("worker_not_started", extra={"worker_id": worker_id, "cause": str(error)})
             self._workers.pop(worker_id, None)
+            self.restart_count += 1
             self._back_off_s = min(max(FIRST_BACK_OFF_S, self._back_off_s * 2), LAST_BACK_OFF_S)
             self._starting -= 1
             self._settle()

@@ -33,6 +33,9 @@ EXIT_STUCK = 3
 EXIT_RETIRED = 4
 EXIT_DETACHED = 5
 
+CONNECT_SHARE = 0.8
+"""Share of the time for the start that may pass until the state service answers."""
+
 MEMORY_MARGIN = 2
 """Times the heap limit: how far the data segment may grow after the start. What V8 allocates outside its heap, code and
 garbage not yet collected need as much again as the heap itself."""
@@ -62,7 +65,7 @@ class Worker:
         self._executor = Executor(self._store, limits=self._limits, announce=self._announce)
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
         self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
-        self._store.connect(start.state_timeout_ms / 1000)
+        self._store.connect(CONNECT_SHARE * start.start_ms / 1000)
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False
@@ -175,6 +178,9 @@ def main(descriptor: int) -> NoReturn:
             worker.close()
     except ConnectionError:
         log.warning("manager_gone")
+    except ServiceError as error:
+        log.warning("worker_not_ready", extra={"reason": error.reason, "cause": error.message})
+        code = EXIT_DETACHED
     except Exception:
         log.exception("worker_failed")
     finally:

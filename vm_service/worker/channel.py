@@ -34,6 +34,7 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     image_bytes: int
     conflict_attempts: int
     state_timeout_ms: int
+    start_ms: int
     chain_id: int
     trust_signature_claims: bool
     flags: tuple[str, ...]

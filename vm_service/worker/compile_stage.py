@@ -43,7 +43,7 @@ class CompileStage:
             self._results.move_to_end(question)
             return known
         timeout_s = self._limits.transaction_ms / 1000
-        result = self._ready().compile(need.source, abi_json, need.validate, timeout_s)
+        result = self._ready().compile(need.source, abi_json, need.validate, timeout_s, raw=need.raw)
         self._results[question] = result
         while len(self._results) > REMEMBERED:
             self._results.popitem(last=False)
