@@ -68,15 +68,20 @@ def set_state(world: World, step: Step) -> None:
 
 
 def default_gas_limit(world: World, step: Step) -> None:
-    world.gas_limit = int(next(step[name] for name in ("gas_limit", "limit", "value") if name in step))
+    world.gas_limit = int(_only_value(step))
 
 
 def set_publisher(world: World, step: Step) -> None:
-    world.publisher = step.get("publisher", step.get("account", step.get("id")))
+    world.publisher = _only_value(step)
+
+
+def _only_value(step: Step) -> Any:
+    return next(value for name, value in step.items() if name not in ("op", "note", "expect"))
 
 
 def cost_gas(world: World, step: Step) -> None:
-    world.ledger.cost_gas(step["account"], Decimal(str(step["gas"])), world.block.time_ns)
+    amount = step["gas"] if "gas" in step else step["amount"]
+    world.ledger.cost_gas(step["account"], Decimal(str(amount)), world.block.time_ns)
 
 
 def native(world: World, step: Step) -> None:
@@ -124,7 +129,8 @@ def deploy_system(world: World, step: Step) -> Outcome:
     contract_id = step.get("id") or source.id or alias
     world.ids[alias] = contract_id
     world.ledger.set_balance("ram", ADMIN, ADMIN_RAM_BYTES)
-    encoded = contract_proto.encode(contract_id, source.abi, source.code)
+    proto_id = contract_id if source.proto_id is None else source.proto_id
+    encoded = contract_proto.encode(proto_id, source.abi, source.code)
     number, world.block.number = world.block.number, 0
     data = compact([contract_id, encoded])
     step = {"publisher": ADMIN, **step}
@@ -229,7 +235,7 @@ def fresh_state(world: World) -> None:
         world.ledger.write(cells)
     for name, value in (world.scenario.initial.get("state") or {}).items():
         kind, contract, key, *field = name.split("-")
-        stored = StoredValue("i", str(value)) if isinstance(value, int) else StoredValue("s", str(value))
+        stored = StoredValue("i" if str(value).lstrip("-").isdecimal() else "s", str(value))
         if kind == "b":
             world.ledger.put(contract, key, stored)
         else:

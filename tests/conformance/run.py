@@ -16,6 +16,8 @@ from tests.conformance.expectations import differences
 from tests.conformance.operations import OPERATIONS, prepare
 from tests.conformance.scenario import Scenario, load
 from tests.conformance.world import World
+from vm_service.sandbox.isolate import IsolateError
+from vm_service.sandbox.load_vm import HostError
 
 SETUP = -1
 """Step number of a failure while the scenario was set up."""
@@ -68,7 +70,11 @@ def run_scenario(scenario: Scenario) -> Iterator[tuple[int, list[Failure]]]:
 
 
 def _run_step(world: World, scenario: Scenario, number: int, step: dict[str, object]) -> list[Failure]:
-    outcome = OPERATIONS[str(step.get("op") or "call")](world, step)
+    try:
+        outcome = OPERATIONS[str(step.get("op") or "call")](world, step)
+    except (IsolateError, HostError) as error:
+        world.restart()
+        return [Failure(scenario.path.name, number, "execution", "an outcome", f"{type(error).__name__}: {error}")]
     expect = step.get("expect") or {}
     if number == SETUP and outcome is not None and outcome.status not in ("OK", "SUCCESS"):
         expect = {"status": "SUCCESS", **expect}  # type: ignore[dict-item]

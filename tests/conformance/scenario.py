@@ -19,6 +19,8 @@ class ContractSource:
     code: str
     abi: dict[str, Json]
     id: str | None = None
+    proto_id: str | None = None
+    """Id inside the encoded contract, where it differs."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _contract(entry: dict[str, Json], root: Path) -> ContractSource:
         code = (root / entry["contract_file"]).read_text("utf-8")
     if lines := entry.get("contract_lines"):
         code = "\n".join(code.split("\n")[lines[0] - 1 : lines[1]])
-    return ContractSource(code, _abi(entry, root), entry.get("id") or entry.get("proto_id"))
+    return ContractSource(code, _abi(entry, root), entry.get("id"), entry.get("proto_id"))
 
 
 def _abi(entry: dict[str, Json], root: Path) -> dict[str, Json]:

@@ -76,6 +76,11 @@ class World:
     def close(self) -> None:
         self.executor.close()
 
+    def restart(self) -> None:
+        """Takes a new executor: the old one was stopped."""
+        self.executor.close()
+        self.executor = Executor(self.ledger.state)
+
     # -- texts -----------------------------------------------------------------------------------------------------
 
     def fill(self, text: str) -> str:

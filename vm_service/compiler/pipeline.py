@@ -50,10 +50,10 @@ class CompileResult:
     """Public methods of the exported class, in source order."""
 
 
-def image_key(source: str) -> str:
+def image_key(source: str, *, raw: bool = False) -> str:
     """Returns the key of a source's image under this runtime."""
     sha = hashlib.sha256()
-    for part in (LANGUAGE, runtime.digest(), source):
+    for part in (f"{LANGUAGE} raw" if raw else LANGUAGE, runtime.digest(), source):
         data = part.encode("utf-8", "surrogatepass")
         sha.update(f"{len(data)}:".encode())
         sha.update(data)
@@ -87,7 +87,9 @@ class Compiler:
         assert isinstance(door, Handle)
         return door
 
-    def compile(self, source: str, abi_json: str, validate: bool, timeout_s: float | None = None) -> CompileResult:
+    def compile(
+        self, source: str, abi_json: str, validate: bool, timeout_s: float | None = None, *, raw: bool = False
+    ) -> CompileResult:
         """Compiles a contract.
 
         Args:
@@ -95,12 +97,14 @@ class Compiler:
             abi_json: its ABI document as JSON; read only when `validate` is set.
             validate: whether the source is checked against the ABI first, as publishing does.
             timeout_s: deadline; passing it condemns the isolate.
+            raw: leave the text as it is, without rewriting and charges.
 
         Raises:
             IsolateError: the isolate was stopped, never because of what the contract says.
         """
-        key = image_key(source)
-        answer = self._ask(self._compile, source, abi_json, "true" if validate else "false", timeout_s=timeout_s)
+        key = image_key(source, raw=raw)
+        switches = ("true" if validate else "false", "true" if raw else "false")
+        answer = self._ask(self._compile, source, abi_json, *switches, timeout_s=timeout_s)
         if "error" in answer:
             return CompileResult(key=key, error=answer["error"])
         failure = answer.get("failure") or self._early_error(answer["text"])

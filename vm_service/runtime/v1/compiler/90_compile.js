@@ -29,8 +29,10 @@
     return { reference, methods: V8VM.publicMethods(program), ...image };
   }
 
-  // abiText: JSON of the ABI document; mustValidate: 'true' checks the contract against it first.
-  function compile(source, abiText, mustValidate) {
+  // abiText: JSON of the ABI document; mustValidate: 'true' checks the contract against it first; isRaw: 'true' leaves the
+  // text as it is.
+  function compile(source, abiText, mustValidate, isRaw) {
+    if (isRaw === 'true') return JSON.stringify(V8VM.emitRaw(source));
     const deep = V8VM.nesting.tooDeep(source);
     if (deep !== null) return JSON.stringify({ error: `Uncaught exception: Error: ${deep}` });
     if (mustValidate === 'true') {
