@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayPrototypeMap } = V8VM.primordials;
+  const { ArrayPrototypeJoin, ArrayPrototypeMap } = V8VM.primordials;
   const { meter, costs } = V8VM;
   const { encode, quote, RawNumber } = V8VM.text;
 
@@ -49,12 +49,18 @@
     return list;
   };
 
+  // Members in the order of the reference's structures, not sorted.
+  const actionText = ({ contract, action, data }) => `{"contract":${quote(contract)},"actionName":${quote(action)},"data":${quote(data)}}`;
+  const limitText = ({ token, val }) => `{"token":${quote(token)},"val":${quote(val)}}`;
+  const callerText = (name, isAccount) => (name === null ? 'null' : `{"name":${quote(name)},"is_account":${isAccount}}`);
+  const listText = (items, textOf) => `[${ArrayPrototypeJoin(ArrayPrototypeMap(items, (item) => textOf(item)), ',')}]`;
+
   function txText() {
     const { tx, budget } = transaction;
     if (tx.hash === null) return bareTxText(budget);
-    transaction.head ??= encode(ArrayPrototypeMap(tx.actions, (a) => ({ contract: a.contract, actionName: a.action, data: a.data })));
+    transaction.head ??= listText(tx.actions, actionText);
     transaction.tail ??= `"gas_ratio":${tx.gas_ratio},"hash":${quote(tx.hash)},"publisher":${quote(tx.publisher)},"time":${tx.time}}`;
-    transaction.limits ??= `"amount_limit":${encode(ArrayPrototypeMap(tx.amount_limit, ({ token, val }) => ({ token, val })))},"auth_list":${encode(authList(tx))}`;
+    transaction.limits ??= `"amount_limit":${listText(tx.amount_limit, limitText)},"auth_list":${encode(authList(tx))}`;
     return `{"actions":${transaction.head},${transaction.limits},"expiration":${tx.expiration},"gas_limit":${budget},${transaction.tail}`;
   }
 
@@ -63,8 +69,8 @@
 
   function contextText() {
     const frame = V8VM.frames.current();
-    const caller = frame.caller === null ? null : { name: frame.caller, is_account: frame.calledByAccount };
-    return encode({ abi_name: frame.api, caller, contract_name: frame.contract, publisher: transaction.publisher });
+    const caller = callerText(frame.caller, frame.calledByAccount);
+    return `{"abi_name":${encode(frame.api)},"caller":${caller},"contract_name":${quote(frame.contract)},"publisher":${encode(transaction.publisher)}}`;
   }
 
   const priced = (text) => () => {
