@@ -21,7 +21,7 @@ class VmService:
 
     async def start(self, server: lifecycle.Server) -> None:
         """Starts the workers, then registers the services: health says SERVING only when workers take work."""
-        self._manager = VMManager(self._config, failpoints=configuration.failpoints())
+        self._manager = VMManager(self._config, failpoints=configuration.failpoints(), on_serving=server.set_serving)
         try:
             await self._manager.open()
         except WorkerGoneError as error:

@@ -6,6 +6,7 @@
         ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
         ├── ServiceDrainingError  UNAVAILABLE          the service is stopping; retry elsewhere
         ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
+        ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
         ├── WriteConflictError    ABORTED              others kept changing the keys this batch read
         └── BlockRefusedError     FAILED_PRECONDITION  the block cannot be built on its parent
@@ -63,6 +64,19 @@ class WorkerLostError(VmError):
     def __init__(self, cause: str) -> None:
         """Creates the error; `cause` names how the worker ended."""
         super().__init__(f"a worker ended while it ran the request ({cause})", metadata={"cause": cause})
+
+
+class NoWorkersError(VmError):
+    """No worker takes work and none has become ready for a while."""
+
+    reason = "NO_WORKERS"
+    code = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+    retry_delay_ms = 1000
+
+    def __init__(self) -> None:
+        """Creates the error."""
+        super().__init__("no worker can start; the state service may be unreachable")
 
 
 class BatchStoppedError(VmError):

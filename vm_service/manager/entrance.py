@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from chassis.errors import RemoteError
+from chassis.errors import RemoteError, ServiceError
 from vm_service import forms
 from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
 from vm_service.manager.load import LoadMeter
@@ -189,6 +189,16 @@ class Entrance:
             lane.running -= 1
             self.pump()
             self._notice_drained()
+
+    def fail_waiting(self, error: ServiceError) -> None:
+        """Answers everything that waits with an error."""
+        for lane in self._lanes:
+            while lane.jobs:
+                job = lane.jobs.popleft()
+                self._queued -= job.shape.item_count
+                if not job.answer.done():
+                    job.answer.set_exception(error)
+        self._notice_drained()
 
     # -- end -----------------------------------------------------------------------------------------------------
 

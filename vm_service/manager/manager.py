@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from vm_service.config import VmConfig, cpu_count
+from vm_service.errors import NoWorkersError
 from vm_service.manager.autoscaler import ScaleRule, ScaleState, decide
 from vm_service.manager.entrance import Entrance
 from vm_service.manager.load import LoadMeter
@@ -16,19 +18,36 @@ from vm_service.worker import channel
 LOOK_SECONDS = 0.25
 """How often the load is looked at: twice within the shortest time that a need must last."""
 
+DARK_SECONDS = 3.0
+"""How long there may be no worker before calls are refused: longer than a restart of the state service takes."""
+
 log = logging.getLogger(__name__)
+
+
+async def _ignore(_serving: bool) -> None:
+    """Does nothing with what health would say."""
 
 
 class VMManager:
     """The owner of all workers of one VM service."""
 
-    def __init__(self, config: VmConfig, *, failpoints: str = "") -> None:
+    def __init__(
+        self,
+        config: VmConfig,
+        *,
+        failpoints: str = "",
+        on_serving: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
         """Prepares; `open` starts the workers.
 
         Args:
             config: settings of the service.
             failpoints: armed in each worker; empty outside of tests.
+            on_serving: told when no worker has been there for a while, and when there is one again.
         """
+        self._on_serving = on_serving or _ignore
+        self._dark = False
+        self._dark_looks = 0
         self._config = config
         self._failpoints = failpoints
         self._scaling: asyncio.Task[None] | None = None
@@ -82,14 +101,36 @@ class VMManager:
         state = ScaleState(self._pool.size)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            await self._notice_darkness()
             before = state.size
             state = decide(state, self.load.look(self._pool.size, self._entrance.oldest_wait_s), self._rule)
             if state.size != before:
                 log.info("workers_scaled", extra={"before": before, "after": state.size})
                 self._pool.resize(state.size)
 
+    async def _notice_darkness(self) -> None:
+        """Without any worker for a while, nothing waits any longer and health says so, until there is one again."""
+        if self._pool.usable_count:
+            self._dark_looks = 0
+        else:
+            self._dark_looks += 1
+        dark = self._dark_looks * LOOK_SECONDS >= DARK_SECONDS
+        if dark:
+            self._entrance.fail_waiting(NoWorkersError())
+        if dark != self._dark:
+            self._dark = dark
+            log.warning("workers_missing" if dark else "workers_back")
+            self._pool.set_dark(dark)
+            await self._on_serving(not dark)
+
     async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
-        """Runs one request; see `Entrance.submit`."""
+        """Runs one request; see `Entrance.submit`.
+
+        Raises:
+            NoWorkersError: there has been no worker for a while.
+        """
+        if self._dark:
+            raise NoWorkersError
         return await self._entrance.submit(kind, request)
 
     async def drain(self) -> None:

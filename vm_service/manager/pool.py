@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 
+from vm_service.errors import NoWorkersError
 from vm_service.manager import affinity
 from vm_service.manager.supervisor import BEAT_SECONDS, WorkerGoneError, WorkerProcess, WorkerState
 from vm_service.worker import channel
@@ -68,6 +69,7 @@ class Pool:
         self._back_off_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._dark = False
         self.restart_count = 0
         self._changed = asyncio.Event()
 
@@ -115,13 +117,21 @@ class Pool:
         return worker
 
     async def wait(self, contracts: Collection[str] = ()) -> WorkerProcess:
-        """Waits for a free worker and leases it; ahead of whoever asks with `take`."""
+        """Waits for a free worker and leases it; ahead of whoever asks with `take`.
+
+        Raises:
+            NoWorkersError: there has been no worker for a while.
+        """
+        if self._closing or self._dark:
+            raise NoWorkersError
         turn = asyncio.Event()
         self._waiting.append(turn)
         try:
             while (worker := self.take(contracts)) is None:
                 turn.clear()
                 await turn.wait()
+                if self._dark:
+                    raise NoWorkersError
             return worker
         finally:
             self._waiting.remove(turn)
@@ -142,10 +152,22 @@ class Pool:
         self._in_background(worker.stop(1.0))
         self._settle()
 
+    def set_dark(self, dark: bool) -> None:
+        """Tells that there has been no worker for a while, or that there is one again."""
+        self._dark = dark
+        if dark:
+            for turn in self._waiting:
+                turn.set()
+
     @property
     def free_count(self) -> int:
         """Workers that could take new work now; batches that lost theirs come first."""
         return 0 if self._waiting else len(self._free)
+
+    @property
+    def usable_count(self) -> int:
+        """Workers that take work or run a batch."""
+        return len(self._free) + len(self._leased)
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from chassis import failpoint
 from chassis import logging as chassis_logging
-from chassis.errors import ServiceError, explain
+from chassis.errors import RemoteError, ServiceError, explain
 from vm_service.build import build_id
 from vm_service.model import Limits
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
@@ -32,6 +32,9 @@ EXIT_STOPPED = 0
 EXIT_STUCK = 3
 EXIT_RETIRED = 4
 EXIT_DETACHED = 5
+
+PEER_UNAVAILABLE = "PEER_UNAVAILABLE"
+"""Reason of a call that found no connection; a store that answers UNAVAILABLE itself says why."""
 
 CONNECT_SHARE = 0.8
 """Share of the time for the start that may pass until the state service answers."""
@@ -76,7 +79,7 @@ class Worker:
             confinement.confine()
         wire.send(channel.Ready(build_id(start.flags), (time.monotonic() - began) * 1000))
 
-    def _on_store_lost(self) -> None:
+    def _on_store_lost(self) -> NoReturn:
         """Leaves: a confined process cannot connect again. A batch that runs is run again elsewhere."""
         log.warning("state_service_lost", extra={"busy": self._busy})
         sys.stderr.flush()
@@ -121,15 +124,16 @@ class Worker:
             os._exit(EXIT_STUCK)  # V8's thread still runs: there is nothing left to close
         except (DeadlineError, OutOfMemoryError) as error:
             return self._stopped(work, error)
-        except HostError as error:
-            cause = error.__cause__
-            return self._failed(work, reads, cause if isinstance(cause, ServiceError) else error)
         except Exception as error:  # noqa: BLE001 - the boundary: logged and answered
-            return self._failed(work, reads, error)
+            cause = error.__cause__ if isinstance(error, HostError) and error.__cause__ is not None else error
+            if isinstance(cause, RemoteError) and cause.reason == PEER_UNAVAILABLE:
+                self._on_store_lost()
+            return self._failed(work, reads, cause)
         return channel.Done(work.work_id, responses, self._figures(reads))
 
-    def _failed(self, work: channel.Work, reads: int, error: Exception) -> channel.Failed:
-        status = explain(error, work.kind).to_status()
+    def _failed(self, work: channel.Work, reads: int, error: BaseException) -> channel.Failed:
+        shown = error if isinstance(error, Exception) else RuntimeError(str(error))
+        status = explain(shown, work.kind).to_status()
         return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads))
 
     def _stopped(self, work: channel.Work, error: IsolateError) -> channel.Stopped:

@@ -109,9 +109,10 @@ class StateClient:
             timeout_ms: how long one call may take.
             on_lost: called once, on a thread of gRPC, when the connection breaks.
         """
-        policies = (channels.CallPolicy(timeout_ms=timeout_ms, attempts=1),)
+        policies = (channels.CallPolicy(timeout_ms=0, attempts=1),)
         options = (*channels.channel_options(max_message_bytes, policies), ("grpc.client_idle_timeout_ms", NEVER_MS))
         self._channel = grpc.insecure_channel(target, options=options)
+        self._timeout_s = timeout_ms / 1000
         self._on_lost = on_lost
         self._state = state_grpc.StateServiceStub(self._channel)
         self._inspection = inspection_grpc.InspectionServiceStub(self._channel)
@@ -125,8 +126,10 @@ class StateClient:
         Raises:
             RemoteError: the store cannot be reached.
         """
-        head = self._inspection.GetHead
-        _call(lambda request: head(request, wait_for_ready=True, timeout=timeout_s), inspection_pb.GetHeadRequest())
+        try:
+            self._inspection.GetHead(inspection_pb.GetHeadRequest(), wait_for_ready=True, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
         if self._on_lost is not None:
             self._channel.subscribe(self._watch)
 
@@ -147,7 +150,7 @@ class StateClient:
         if known is not None:
             request.known_version = known.version
             request.known_block_id = known.block_id
-        response = _call(self._state.OpenView, request)
+        response = self._call(self._state.OpenView, request)
         self.epoch = response.epoch
         changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
         return OpenedView(View(response.version, response.block_id), changed, _entries(response.entries))
@@ -166,7 +169,7 @@ class StateClient:
     def _batch_get(self, keys: Sequence[str], view: View) -> state_pb.BatchGetResponse:
         named = state_pb.View(version=0 if view.block_id else view.version, block_id=view.block_id)
         request = state_pb.BatchGetRequest(view=named, keys=[key.encode() for key in keys])
-        return _call(self._state.BatchGet, request)
+        return self._call(self._state.BatchGet, request)
 
     # -- commits -------------------------------------------------------------------------------------------------
 
@@ -188,7 +191,7 @@ class StateClient:
         )
         failpoint.hit("worker.before_commit")
         try:
-            response = _call(self._state.Commit, message)
+            response = self._call(self._state.Commit, message)
         except RemoteError as error:
             conflict = error.detail(state_pb.ConflictDetail)
             if conflict is None:
@@ -205,22 +208,22 @@ class StateClient:
         requests = (
             inspection_pb.BatchGetReceiptsRequest(tx_hashes=hashes[at : at + self.RECEIPT_PAGE]) for at in starts
         )
-        receipts = [self._inspection.BatchGetReceipts.future(request) for request in requests]
+        receipts = [self._inspection.BatchGetReceipts.future(request, timeout=self._timeout_s) for request in requests]
         block = None
         if block_id:
-            block = self._state.BatchGet.future(state_pb.BatchGetRequest(view=state_pb.View(block_id=block_id)))
+            named = state_pb.BatchGetRequest(view=state_pb.View(block_id=block_id))
+            block = self._state.BatchGet.future(named, timeout=self._timeout_s)
         return PendingSeen(hashes, receipts, block_id, block)
+
+    def _call(self, method: Callable[..., M], request: Message) -> M:
+        try:
+            return method(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
 
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
-
-
-def _call(method: Callable[[Any], M], request: Message) -> M:
-    try:
-        return method(request)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
 
 
 def _entries(entries: Sequence[state_pb.Entry]) -> list[Entry]:
