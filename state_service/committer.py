@@ -14,8 +14,8 @@ from state_service import commitment, keys, records
 from state_service.config import StateConfig
 from state_service.errors import (
     BacklogFullError,
-    FinalityError,
     BlockNotFoundError,
+    FinalityError,
     StaleEpochError,
     VersionUnavailableError,
     WriteConflictError,
@@ -126,19 +126,12 @@ class Committer:
             async with self._structure:
                 pass
             parent, root = self._parent(batch), self.tree.root
-            entries, missing = self.tree.lookup_many(parent, list(reads))
-            if missing:
-                names = list(reads)
-                below = await self.reader.get_folded([names[place] for place in missing])
-                for place, entry in zip(missing, below, strict=True):
-                    entries[place] = entry
+            stale, unknown = self.tree.stale_reads(parent, reads)
+            if unknown:
+                below = await self.reader.get_folded(unknown)
                 if self._structure.locked() or self.tree.root is not root or self._parent(batch) is not parent:
                     continue
-            stale = [
-                key
-                for (key, version), entry in zip(reads.items(), entries, strict=True)
-                if entry is None or entry.version != version
-            ]
+                stale += [key for key, entry in zip(unknown, below, strict=True) if entry.version != reads[key]]
             if not stale:
                 return parent
             # The answer must not be ahead of what the caller can read: wait until the parent is published.

@@ -119,7 +119,7 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
         parent_id=request.parent_id or None,
         reads=_to_reads(request.reads),
         writes=to_writes(request.writes),
-        transactions=[_to_transaction(transaction) for transaction in request.transactions],
+        transactions=_to_transactions(request.transactions),
         header=request.header,
         durability=_DURABILITIES[request.durability],
         epoch=request.epoch,
@@ -149,9 +149,12 @@ def to_writes(writes: Sequence[state_pb.Write]) -> dict[bytes, bytes | None]:
     return found
 
 
-def _to_transaction(transaction: state_pb.TransactionRecord) -> TransactionRecord:
-    tx_hash = check_id(transaction.tx_hash, "transactions.tx_hash")
-    return TransactionRecord(tx_hash, len(transaction.events), transaction.SerializeToString())
+def _to_transactions(transactions: Sequence[state_pb.TransactionRecord]) -> list[TransactionRecord]:
+    found = [TransactionRecord(t.tx_hash, len(t.events), t.SerializeToString()) for t in transactions]
+    for record in found:
+        if not 1 <= len(record.tx_hash) <= MAX_ID_BYTES:
+            check_id(record.tx_hash, "transactions.tx_hash")
+    return found
 
 
 def from_result(result: CommitResult) -> state_pb.CommitResponse:

@@ -37,9 +37,11 @@ ABSENT = Entry(value=None, version=0)
 """A key that was never written."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionRecord:
-    """A transaction of a batch as the store keeps it; what its payload says is read only at the edge."""
+class TransactionRecord(NamedTuple):
+    """A transaction of a batch as the store keeps it; what its payload says is read only at the edge.
+
+    A tuple for the same reason as `Entry`.
+    """
 
     tx_hash: bytes
     """Hash of the transaction: key of the receipts index."""

@@ -17,7 +17,7 @@ All methods run on the event loop and do not wait, so each is atomic.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from state_service.model import CommitSummary, Entry, TransactionRecord
@@ -170,14 +170,37 @@ class BlockTree:
             return [None] * len(keys), list(range(len(keys)))
         entries: list[Entry | None] = []
         missing: list[int] = []
+        latest = self._latest if block.on_main else {}
         for place, key in enumerate(keys):
-            writer = self._writer(block, key)
+            # Mostly nobody above the root wrote the key, or the newest writer is the right one: no call for those.
+            writer = latest.get(key)
             if writer is None:
+                writer = None if block.on_main else self._writer(block, key)
+            elif writer.version > block.version:
+                writer = self._writer(block, key)
+            if writer is None or writer.version <= self.root.version:
                 missing.append(place)
                 entries.append(None)
             else:
                 entries.append(Entry(writer.writes[key], writer.version))
         return entries, missing
+
+    def stale_reads(self, block: Block, reads: Mapping[bytes, int]) -> tuple[list[bytes], list[bytes]]:
+        """Compares the versions that a batch read with those that a view at a block shows.
+
+        Returns:
+            The keys whose version differs, and the keys that nothing above the root wrote: those are for the caller.
+        """
+        stale: list[bytes] = []
+        unknown: list[bytes] = []
+        latest, newest = self._latest, block is self.tip
+        for key, version in reads.items():
+            writer = latest.get(key) if newest else self._writer(block, key)
+            if writer is None or writer.version <= self.root.version:
+                unknown.append(key)
+            elif writer.version != version:
+                stale.append(key)
+        return stale, unknown
 
     def _writer(self, block: Block, key: bytes) -> Block | None:
         while not block.on_main:
@@ -220,10 +243,9 @@ class BlockTree:
             self.head = block
 
     def _extend_main(self, block: Block) -> None:
-        latest = self._latest
-        for key in latest.keys() & block.writes.keys():
-            block.shadowed[key] = latest[key]
-        latest.update(dict.fromkeys(block.writes, block))
+        older = self._latest.get
+        block.shadowed = {key: before for key in block.writes if (before := older(key)) is not None}
+        self._latest.update(dict.fromkeys(block.writes, block))
         for index, transaction in enumerate(block.transactions):
             self._receipts[transaction.tx_hash] = (block, index)
         block.on_main = True
