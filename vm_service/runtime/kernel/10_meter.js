@@ -16,34 +16,36 @@
   // unit more with each unit of gas; what lies above costs gas, one for one. Ordinary calls stay far below.
   const FREE_WORK = 200000;
 
-  const whole = (n) => n - (n % 1);
+  // Truncates to a small integer: a fraction anywhere in `meter` would turn its fields into boxed doubles.
+  const whole = (n) => (n < MAX_LIMIT ? n | 0 : MAX_LIMIT);
 
-  const meter = {
-    left: 0, // gas that may still be used, a whole number; negative once stopped
-    ceiling: 0, // the limit
-    depth: 0, // slots (8 bytes) of the native stack that counted frames hold
-    done: 0, // units of work done
-    sandboxes: 0, // open sandboxes; with none, priced methods run for the host and charge nobody
-    dead: null, // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
+  // Fields only: images read and write them in place, so the object must stay in V8's fast form (no accessors of its own).
+  class Meter {
+    left = 0; // gas that may still be used, a whole number; negative once stopped
+    ceiling = 0; // the limit
+    depth = 0; // slots (8 bytes) of the native stack that counted frames hold
+    done = 0; // units of work done
+    running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
+    dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
 
     // Gas used by the running sandbox; all of it once it ran out.
     get used() {
       return meter.left < 0 ? meter.ceiling : meter.ceiling - meter.left;
-    },
+    }
 
     set used(n) {
       meter.left = meter.ceiling - whole(n);
-    },
+    }
 
     get limit() {
       return meter.ceiling;
-    },
+    }
 
     set limit(n) {
       const used = meter.ceiling - meter.left;
-      meter.ceiling = n < MAX_LIMIT ? whole(n) : MAX_LIMIT;
+      meter.ceiling = whole(n);
       meter.left = meter.ceiling - used;
-    },
+    }
 
     // Adds n gas (truncated to an integer, as the reference's counter does) and stops the sandbox above its limit.
     charge(n) {
@@ -53,51 +55,56 @@
       const gas = whole(n);
       if (gas > meter.left) throw meter.die('gas');
       meter.left -= gas;
-    },
+    }
+
+    // Charges a small whole amount.
+    take(n) {
+      if ((meter.left -= n) < 0) meter.stop();
+    }
 
     // Counts n units of work before they are done.
     work(n) {
-      meter.done += n;
+      meter.done += whole(n);
       const excess = meter.done - FREE_WORK - meter.used;
-      if (excess > 0) meter.charge(excess < MAX_LIMIT ? excess : MAX_LIMIT);
-    },
+      if (excess > 0) meter.charge(excess);
+    }
 
     // What an image's failed charge throws.
     stop() {
       throw meter.die('gas');
-    },
+    }
 
     // Throws again when the sandbox was stopped.
     check() {
       if (meter.dead !== null) throw STOP;
-    },
+    }
 
     // Marks the sandbox as stopped; returns what to throw. The first reason stays.
     die(reason) {
       if (meter.dead === null) meter.dead = reason;
       meter.left = SPENT;
       return STOP;
-    },
+    }
 
     // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth goes on counting: the frames of
     // caller and callee lie on one stack.
     enter(limit) {
       const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, done: meter.done };
-      meter.ceiling = limit < MAX_LIMIT ? whole(limit) : MAX_LIMIT;
+      meter.ceiling = whole(limit);
       meter.left = meter.dead === null ? meter.ceiling : SPENT;
       meter.done = 0;
-      meter.sandboxes++;
       return saved;
-    },
+    }
 
     leave(saved) {
       meter.left = meter.dead === null ? saved.left : SPENT;
       meter.ceiling = saved.ceiling;
       meter.depth = saved.depth;
       meter.done = saved.done;
-      meter.sandboxes--;
-    },
-  };
+    }
+  }
+
+  const meter = new Meter();
 
   V8VM.STOP = STOP;
   V8VM.meter = meter;

@@ -21,6 +21,12 @@
     ],
   };
 
+  // Names of other environments: unknown here, but `typeof` may ask for them (libraries do). Asking for any other unknown name is an error.
+  const ASKED_FOR = [
+    'globalThis', 'window', 'self', 'global', 'process', 'exports', 'define', 'Buffer', 'navigator', 'document', 'setTimeout', 'BigInt',
+    'WeakRef', 'FinalizationRegistry', 'AggregateError', 'Iterator', 'structuredClone', 'Temporal', 'queueMicrotask', 'crypto', 'gc',
+  ];
+
   // Names that share the script scope with the contract: declaring one at top level fails every call.
   const REDECLARED = [
     'obj', 'rs', 'tx', 'block', 'blockInfo', 'txInfo', 'storage', 'blockchain', 'console', 'require', 'module', 'BigNumber', 'Int64',
@@ -100,5 +106,5 @@
   const DELETED_GLOBALS = words(`WebAssembly SharedArrayBuffer Atomics Intl Temporal FinalizationRegistry WeakRef Date Promise eval Function
     AsyncDisposableStack DisposableStack SuppressedError ShadowRealm Iterator Float16Array console gc escape unescape`);
 
-  V8VM.permits = { GLOBALS, REDECLARED, INTRINSICS, OVERRIDABLE, DELETED_GLOBALS };
+  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, INTRINSICS, OVERRIDABLE, DELETED_GLOBALS };
 })(globalThis.V8VM);

@@ -140,9 +140,7 @@
   // One function for each operator, with the engine's own operator for numbers: small enough to be inlined.
   const { belowPaid, atMostPaid, abovePaid, atLeastPaid, subtractPaid, multiplyPaid, dividePaid, remainderPaid } = PAID;
 
-  function pay() {
-    if ((meter.left -= OPERATOR_GAS) < 0) meter.stop();
-  }
+  const pay = () => meter.take(OPERATOR_GAS);
 
   function add(a, b) {
     pay();

@@ -4,11 +4,11 @@
   'use strict';
 
   const {
-    FunctionPrototypeCall, RegExp, RegExpPrototypeTest, String, StringPrototypeCharAt, StringPrototypeCharCodeAt, StringPrototypeEndsWith,
+    RegExp, RegExpPrototypeTest, String, StringPrototypeCharAt, StringPrototypeCharCodeAt, StringPrototypeEndsWith,
     StringPrototypeIncludes, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeRepeat, StringPrototypeReplace,
     StringPrototypeSearch, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeSubstring,
     StringPrototypeToLowerCase, StringPrototypeToUpperCase, StringPrototypeTrim, StringPrototypeTrimEnd, StringPrototypeTrimStart,
-    StringPrototypeValueOf, SymbolReplace, SymbolSearch, SymbolSplit, TypeError, Error, RangeError, ReflectConstruct,
+    StringPrototypeValueOf, TypeError, Error, RangeError, ReflectConstruct,
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { text, number, isObject } = V8VM.v1.convert;
@@ -16,6 +16,7 @@
   const PER_UNIT = 0.1; // gas per UTF-16 unit
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
   const COMPARISONS_PER_UNIT = 32;
+  const CASE_WORK = 4;
   const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
 
@@ -27,11 +28,16 @@
   }
 
   function pay(self) {
-    meter.charge(1 + PER_UNIT * self.length);
+    meter.take((1 + PER_UNIT * self.length) | 0);
   }
 
   function paySearch(self, needle) {
     if (needle.length > NEEDLE_UNITS) meter.work((self.length * needle.length) / COMPARISONS_PER_UNIT);
+  }
+
+  // Case of letters beyond ASCII is looked up one by one.
+  function payCase(self) {
+    if (self.length > NEEDLE_UNITS && !RegExpPrototypeTest(ASCII, self)) meter.work(self.length * CASE_WORK);
   }
 
   // Memory of long results.
@@ -49,25 +55,26 @@
     return text(value);
   }
 
-  // A method that contract objects may take over by a symbol.
-  function delegated(value, symbol) {
-    if (value === null || value === undefined || typeof value === 'string') return undefined;
-    return value[symbol];
+  // What a text is searched for: a text. Objects, which could take the search over by a symbol, are refused.
+  function needleOf(value, name) {
+    if (isObject(value)) throw new TypeError(`First argument to String.prototype.${name} must be a string`);
+    return text(value);
   }
 
+  const ASCII = /^[\x00-\x7f]*$/;
   const SPECIAL = /[\\^$.*+?()[\]{}|]/;
 
   const methods = {
     charAt(index) {
-      meter.charge(1);
+      meter.take(1);
       return StringPrototypeCharAt(own(this, 'charAt'), number(index));
     },
     charCodeAt(index) {
-      meter.charge(1);
+      meter.take(1);
       return StringPrototypeCharCodeAt(own(this, 'charCodeAt'), number(index));
     },
     valueOf() {
-      meter.charge(1);
+      meter.take(1);
       return StringPrototypeValueOf(this);
     },
     concat(...parts) {
@@ -116,9 +123,7 @@
       const self = own(this, 'replace');
       pay(self);
       if (isPattern(search)) return StringPrototypeReplace(self, search, replacement); // the number library's own patterns
-      const custom = delegated(search, SymbolReplace);
-      if (custom !== undefined && custom !== null) return FunctionPrototypeCall(custom, search, self, replacement);
-      const needle = text(search);
+      const needle = needleOf(search, 'replace');
       paySearch(self, needle);
       if (typeof replacement === 'function') return replaceByCall(self, needle, replacement);
       const pattern = text(replacement);
@@ -131,9 +136,7 @@
       const self = own(this, 'search');
       pay(self);
       if (isPattern(pattern)) return StringPrototypeSearch(self, pattern);
-      const custom = delegated(pattern, SymbolSearch);
-      if (custom !== undefined && custom !== null) return FunctionPrototypeCall(custom, pattern, self);
-      const needle = pattern === undefined ? '' : text(pattern);
+      const needle = pattern === undefined ? '' : needleOf(pattern, 'search');
       // A text here is a regular expression, whose cost nothing bounds: only plain texts are searched.
       if (RegExpPrototypeTest(SPECIAL, needle)) throw new Error('String.prototype.search of a regular expression is not supported');
       paySearch(self, needle);
@@ -142,11 +145,9 @@
     split(separator, limit) {
       const self = own(this, 'split');
       pay(self);
-      const custom = delegated(separator, SymbolSplit);
-      if (custom !== undefined && custom !== null && !isPattern(separator)) return FunctionPrototypeCall(custom, separator, self, limit);
       const most = limit === undefined ? undefined : number(limit);
       if (separator === undefined) return StringPrototypeSplit(self, undefined, most);
-      const needle = text(separator);
+      const needle = needleOf(separator, 'split');
       paySearch(self, needle);
       meter.work(self.length);
       return StringPrototypeSplit(self, needle, most);
@@ -164,11 +165,13 @@
     toLowerCase() {
       const self = own(this, 'toLowerCase');
       pay(self);
+      payCase(self);
       return StringPrototypeToLowerCase(self);
     },
     toUpperCase() {
       const self = own(this, 'toUpperCase');
       pay(self);
+      payCase(self);
       return StringPrototypeToUpperCase(self);
     },
     trim() {

@@ -6,7 +6,7 @@
 
   const {
     Array, ArrayIsArray, ArrayPrototypeIncludes, ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeKeys, ArrayPrototypeLastIndexOf,
-    ArrayPrototypePop, ArrayPrototypePush, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeSort, ArrayPrototypeUnshift,
+    ArrayPrototypePop, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeSort, ArrayPrototypeUnshift,
     FunctionPrototypeApply, FunctionPrototypeCall, MathLog2, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
     SymbolIsConcatSpreadable, TypeError,
   } = V8VM.primordials;
@@ -83,25 +83,28 @@
   // -- methods -----------------------------------------------------------------------------------------------------
 
   const adding = {
-    push(...items) {
-      if (meter.sandboxes > 0) meter.charge(1); // the binding pushes arguments of doors with it
+    push(item) {
+      if (meter.running > 0) meter.take(1); // the binding pushes arguments of doors with it
       const array = arrayOf(this, 'push');
-      if (items.length === 1) return ArrayPrototypePush(array, items[0]);
-      meter.work(items.length);
-      return FunctionPrototypeApply(FERAL_PUSH, array, items);
+      if (arguments.length === 1) {
+        array[array.length] = item;
+        return array.length;
+      }
+      meter.work(arguments.length);
+      return FunctionPrototypeApply(FERAL_PUSH, array, arguments);
     },
     pop() {
-      meter.charge(1);
+      meter.take(1);
       return ArrayPrototypePop(arrayOf(this, 'pop'));
     },
     shift() {
-      meter.charge(1);
+      meter.take(1);
       const array = arrayOf(this, 'shift');
       payMove(array);
       return ArrayPrototypeShift(array);
     },
     unshift(...items) {
-      meter.charge(1);
+      meter.take(1);
       const array = arrayOf(this, 'unshift');
       payMove(array);
       meter.work(items.length);

@@ -5,8 +5,8 @@
 
   const P = V8VM.primordials;
   const {
-    ArrayIsArray, ArrayPrototypePush, Error, FunctionPrototypeApply, FunctionPrototypeBind, FunctionPrototypeCall, Map, MathAbs, Number,
-    NumberIsFinite, NumberParseFloat, NumberParseInt, NumberPrototypeToExponential, NumberPrototypeToFixed, NumberPrototypeToPrecision,
+    ArrayIsArray, Error, FunctionPrototypeApply, FunctionPrototypeBind, FunctionPrototypeCall, Map, Number,
+    NumberIsFinite, NumberIsSafeInteger, NumberParseFloat, NumberParseInt, NumberPrototypeToExponential, NumberPrototypeToFixed, NumberPrototypeToPrecision,
     NumberPrototypeToString, Object, ObjectAssign, ObjectCreate, ObjectDefineProperties, ObjectDefineProperty, ObjectEntries, ObjectFreeze,
     ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyDescriptors, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
     ObjectIsFrozen, ObjectIsSealed, ObjectKeys, ObjectSeal, ObjectSetPrototypeOf, ObjectValues, RangeError, ReflectConstruct,
@@ -26,14 +26,10 @@
 
   // -- Object ------------------------------------------------------------------------------------------------------
 
-  // Work of listing an object's properties; texts and arrays tell their count at once, the others by listing.
+  // Work of listing an object's properties.
   function payKeys(value) {
-    if (typeof value === 'string' || ArrayIsArray(value)) meter.work(value.length < 100000000 && typeof value === 'string' ? value.length * KEY_WORK : ReflectOwnKeysCount(value) * KEY_WORK);
-    else if (isObject(value)) meter.work(ReflectOwnKeysCount(value) * KEY_WORK);
-  }
-
-  function ReflectOwnKeysCount(value) {
-    return ObjectKeys(value).length;
+    if (typeof value === 'string') meter.work(value.length * KEY_WORK);
+    else if (isObject(value)) meter.work(ObjectKeys(value).length * KEY_WORK);
   }
 
   const counted = (feral) => (value) => {
@@ -177,19 +173,19 @@
 
   const numberMethods = {
     toString(radix) {
-      if (radix !== undefined) meter.work(RADIX_WORK);
+      if (radix !== undefined) meter.work(NumberIsSafeInteger(this) ? RADIX_WORK / 2 : RADIX_WORK * 16);
       return NumberPrototypeToString(this, radix === undefined ? undefined : number(radix));
     },
     toFixed(digits) {
-      meter.work(RADIX_WORK / 10);
+      meter.work(RADIX_WORK);
       return NumberPrototypeToFixed(this, digits === undefined ? undefined : number(digits));
     },
     toExponential(digits) {
-      meter.work(RADIX_WORK / 10);
+      meter.work(RADIX_WORK);
       return NumberPrototypeToExponential(this, digits === undefined ? undefined : number(digits));
     },
     toPrecision(digits) {
-      meter.work(RADIX_WORK / 10);
+      meter.work(RADIX_WORK);
       return NumberPrototypeToPrecision(this, digits === undefined ? undefined : number(digits));
     },
   };
@@ -281,9 +277,5 @@
   V8VM.v1.objects = {
     objectStatics, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
     symbolStatics, forgetSymbols, errorConstructors, errorStatics, mathFunctions,
-  };
-  V8VM.v1.pushAll = (list, items) => {
-    for (let i = 0; i < items.length; i++) ArrayPrototypePush(list, items[i]);
-    return MathAbs(items.length);
   };
 })(globalThis.V8VM);

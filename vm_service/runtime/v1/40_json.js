@@ -7,7 +7,7 @@
   'use strict';
 
   const {
-    ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, NumberIsFinite, NumberPrototypeToString, ObjectKeys,
+    ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, NumberIsFinite, NumberPrototypeToString, ObjectHasOwn, ObjectKeys,
     RegExp, RegExpPrototypeTest, Set, StringPrototypeCharCodeAt, StringPrototypePadStart, StringPrototypeReplace, StringPrototypeSlice,
   } = V8VM.primordials;
   const { meter } = V8VM;
@@ -31,6 +31,7 @@
   const RESULT_GAS_PER_UNIT = 2;
   const LEVEL_SLOTS = 200; // native stack of one level of nesting
   const MAX_INDENT = 10;
+  const CIRCLE = 'Converting circular structure to JSON';
 
   // -- parse -------------------------------------------------------------------------------------------------------
 
@@ -97,6 +98,7 @@
       if (isObject(value) && typeof value.toJSON === 'function') {
         meter.charge(TO_JSON_GAS);
         value = value.toJSON(key);
+        if (isObject(value) && ObjectHasOwn(value, 'toJSON')) throw new Error(CIRCLE); // it would go on for ever
       }
       if (this.replacer !== null) value = FunctionPrototypeCall(this.replacer, holder, key, value);
       const written = this.written(value);
@@ -120,7 +122,7 @@
     }
 
     structure(value) {
-      if (this.open.has(value)) throw new Error('Converting circular structure to JSON');
+      if (this.open.has(value)) throw new Error(CIRCLE);
       if ((meter.depth += LEVEL_SLOTS) > DEPTH_LIMIT) tooDeep();
       this.open.add(value);
       const outer = this.gap;

@@ -43,7 +43,7 @@
   const makeRequire = (call) =>
     function require(id) {
       if (id === 'storage') return call.storage;
-      return id === 'blockchain' ? V8VM.v1.blockchain : {};
+      return id === 'blockchain' ? V8VM.v1.blockchain : { __proto__: null };
     };
 
   const limit = (text) => () => new numbers.BigNumber(text);

@@ -134,13 +134,11 @@
     return resultText(FunctionPrototypeApply(target, obj, args));
   }
 
-  let running = 0;
-
   // Calls a method of an installed image with `limit` gas. Never throws, except for the stops that are not the contract's.
   function invoke(key, method, args, limit) {
     const saved = meter.enter(limit);
     meter.depth += CALL_SLOTS;
-    running++;
+    meter.running++;
     let result = '';
     let failure = null;
     try {
@@ -152,7 +150,7 @@
     }
     const gas = meter.used;
     meter.leave(saved);
-    if (--running === 0) V8VM.v1.objects.forgetSymbols();
+    if (--meter.running === 0) V8VM.v1.objects.forgetSymbols();
     if (failure === null) return { ok: true, result, gas };
     if (meter.dead !== null && meter.dead !== 'gas') throw STOP;
     return { ok: false, error: failure.message, gas, dead: failure.dead };

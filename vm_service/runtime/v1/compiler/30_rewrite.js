@@ -27,6 +27,14 @@
     }
   }
 
+  // Comments of the form `<!--` and `-->` hide code from a reader who does not expect them.
+  function checkComments(comments, source) {
+    const lines = source.split(/\r\n|[\n\r\u2028\u2029]/);
+    for (const { loc } of comments) {
+      if (lines[loc.start.line - 1][loc.start.column] !== '/') throw new Error('use of html comment is not supported');
+    }
+  }
+
   function rewriteChildren(node) {
     for (const key in node) {
       const value = node[key];
@@ -58,9 +66,11 @@
 
   // Source text -> text in which every operator with a dynamic price is a call.
   function rewriteSource(source) {
-    const program = esprima.parseScript(source, { loc: true, tokens: true });
+    const program = esprima.parseScript(source, { loc: true, tokens: true, comment: true });
     checkTokens(program.tokens);
+    checkComments(program.comments, source);
     delete program.tokens;
+    delete program.comments;
     return escodegen.generate(rewrite(program, null));
   }
 

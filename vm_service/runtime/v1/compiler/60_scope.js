@@ -10,6 +10,8 @@
     'implements', 'interface', 'let', 'package', 'private', 'protected', 'public', 'static', 'yield', 'arguments', 'eval',
   ]);
 
+  const RESULT_IS_NUMBER = new Set(['-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<']);
+
   class Binding {
     constructor(name, kind, owner, end) {
       this.name = name;
@@ -17,7 +19,8 @@
       this.owner = owner; // the function whose frame holds it; the program for top-level names
       this.end = end; // offset behind its declaration: from there on a use in the same function finds it initialised
       this.skippable = false; // declared inside a switch: a case may jump over the declaration
-      this.numeric = kind === 'let' || kind === 'const'; // only ever holds numbers; disproved by the walk
+      this.numeric = kind === 'let' || kind === 'const'; // only ever holds numbers (or is not initialised); see settleNumbers
+      this.values = []; // what is written to it; null: anything
     }
   }
 
@@ -52,17 +55,6 @@
     }
   }
 
-  const RESULT_IS_NUMBER = new Set(['-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<']);
-
-  // True when the value of an initialiser or assignment is a number whatever its parts are (there is no BigInt).
-  function yieldsNumber(node) {
-    if (node === null || node === undefined) return false;
-    if (node.type === 'Literal') return typeof node.value === 'number';
-    if (node.type === 'UpdateExpression') return true;
-    if (node.type === 'UnaryExpression') return node.operator === '-' || node.operator === '+' || node.operator === '~';
-    return node.type === 'CallExpression' && node.callee.name === '_IOSTBinaryOp' && RESULT_IS_NUMBER.has(node.arguments[2].value);
-  }
-
   class Analysis {
     constructor(program) {
       this.references = new Map(); // Identifier node -> { binding | null, strict }
@@ -72,7 +64,34 @@
       this.top = new Scope(null, program, true);
       this.declareVariables(program, this.top, false);
       this.declareLexical(program.body, this.top);
+      this.bindings = new Set(); // those that are written
       for (const statement of program.body) this.visit(statement, this.top, false);
+      this.settleNumbers();
+    }
+
+    // Takes every name for a number and drops those that may hold anything else, until no more fall.
+    settleNumbers() {
+      let dropped = true;
+      while (dropped) {
+        dropped = false;
+        for (const binding of this.bindings) {
+          if (!binding.numeric || binding.values.every((value) => this.yieldsNumber(value))) continue;
+          binding.numeric = false;
+          dropped = true;
+        }
+      }
+    }
+
+    // Whether a value is a number whatever its parts are (there is no BigInt).
+    yieldsNumber(node) {
+      if (!node) return false;
+      if (node.type === 'Literal') return typeof node.value === 'number';
+      if (node.type === 'Identifier') return this.references.get(node)?.binding?.numeric === true;
+      if (node.type === 'UpdateExpression') return true;
+      if (node.type === 'UnaryExpression') return node.operator === '-' || node.operator === '+' || node.operator === '~';
+      if (node.type !== 'CallExpression' || node.callee.name !== '_IOSTBinaryOp') return false;
+      const [left, right, { value: operator }] = node.arguments;
+      return RESULT_IS_NUMBER.has(operator) || (operator === '+' && this.yieldsNumber(left) && this.yieldsNumber(right));
     }
 
     // Declares `var` names of a function body, and sloppy functions inside its blocks.
@@ -122,12 +141,15 @@
       this.references.set(node, { binding: scope.find(node.name), strict });
     }
 
-    // A write: the binding stays numeric only while every value written is a number.
+    // A write; value: the node of what is written, null when that can be anything.
     write(target, scope, strict, value) {
       if (target.type !== 'Identifier') return this.visit(target, scope, strict);
       const binding = scope.find(target.name);
       if (binding === null && !strict) this.implicitGlobals.add(target.name);
-      if (binding !== null && !yieldsNumber(value)) binding.numeric = false;
+      if (binding !== null) {
+        binding.values.push(value);
+        this.bindings.add(binding);
+      }
       this.references.set(target, { binding, strict });
     }
 
@@ -215,8 +237,6 @@
 
     FunctionDeclaration(node, scope, strict) {
       this.references.set(node.id, { binding: scope.find(node.id.name), strict });
-      const hoisted = this.hoistedBlockFunctions.get(node);
-      if (hoisted !== undefined) hoisted.numeric = false;
       this.functionParts(node, scope, strict);
     }
 

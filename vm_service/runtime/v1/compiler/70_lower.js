@@ -90,11 +90,12 @@
       return true;
     }
 
-    // An expression with a point of its own. With `always`, it is evaluated whenever what stands before it is.
-    pointed(node, always) {
+    // An expression with a point of its own. With `always`, it is evaluated whenever what stands before it is; `more` is
+    // charged on top.
+    pointed(node, always, more = 0) {
       if (!always) this.open = null;
       const point = this.layout.expressions.get(node);
-      const charged = point === undefined ? null : this.charge(point.total);
+      const charged = point === undefined ? null : this.charge(Math.trunc(point.total) + more);
       const value = this.expression(node);
       return charged === null ? value : tree.sequence(charged, value);
     }
@@ -162,13 +163,14 @@
       return tree.choice(tree.binary('===', this.spell(name), this.helper('none')), unknown, this.spell(name));
     }
 
-    // `typeof name`: of an unknown name it is no error.
+    // `typeof name`: of a name that only other environments know it is no error.
     typeofName(node) {
       const binding = this.references.get(node)?.binding ?? null;
       if (binding !== null || this.endowments.has(node.name) || ['undefined', 'NaN', 'Infinity', 'eval'].includes(node.name)) {
         return tree.unary('typeof', this.Identifier(node));
       }
-      if (!this.implicit.has(node.name)) return tree.literal('undefined');
+      if (V8VM.permits.ASKED_FOR.includes(node.name)) return tree.literal('undefined');
+      if (!this.implicit.has(node.name)) return tree.unary('typeof', this.freeName(node.name));
       const value = tree.choice(tree.binary('===', this.spell(node.name), this.helper('none')), tree.identifier('undefined'), this.spell(node.name));
       return tree.unary('typeof', value);
     }

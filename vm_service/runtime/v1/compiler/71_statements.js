@@ -95,14 +95,29 @@
     ForStatement(node) {
       let init = null;
       if (node.init) init = node.init.type === 'VariableDeclaration' ? this.VariableDeclaration(node.init) : this.unused(node.init);
-      const test = node.test ? this.pointed(node.test, false) : null;
+      const early = this.joinsUpdate(node) ? Math.trunc(this.layout.expressions.get(node.update).total) : 0;
+      const test = node.test ? this.pointed(node.test, false, early) : null;
       this.open = null;
-      const point = node.update ? this.layout.expressions.get(node.update) : undefined;
-      const charged = point === undefined ? null : this.charge(point.total);
-      const updated = node.update ? this.unused(node.update) : null;
-      const update = charged === null ? updated : tree.sequence(charged, updated);
+      const update = node.update ? this.update(node, early) : null;
       const body = this.loopBody(node);
       return { type: 'ForStatement', init, test, update, body };
+    },
+
+    // An update that only counts can be paid together with the test after it: the charge before the loop gives back
+    // what the first test pays too much. Possible when such a charge is open and covers it.
+    joinsUpdate({ test, update }) {
+      if (!test || !update || this.open === null) return false;
+      const counts = update.type === 'UpdateExpression' && update.argument.type === 'Identifier' && this.isNumeric(update.argument);
+      const price = Math.trunc(this.layout.expressions.get(update).total);
+      if (!counts || this.open.value < price || Math.trunc(this.layout.expressions.get(test).total) === 0) return false;
+      this.open.value -= price;
+      return true;
+    },
+
+    update(node, paid) {
+      const charged = paid > 0 ? null : this.charge(this.layout.expressions.get(node.update).total);
+      const updated = this.unused(node.update);
+      return charged === null ? updated : tree.sequence(charged, updated);
     },
 
     WhileStatement(node) {
