@@ -44,6 +44,9 @@ ADMIN: Final = "admin"
 RAM: Final = "ram"
 """The token that counts RAM bytes; it exists from the start, since creating anything else is paid with it."""
 
+RAM_MARKET: Final = "ram.iost"
+"""Issuer of that token: the market that sells bytes, when the chain has one (`vm_service/system_contracts`)."""
+
 RAM_TOTAL_BYTES: Final = 2**40
 """Most RAM that can ever be issued: 1 TiB, far more than a node keeps."""
 
@@ -230,7 +233,7 @@ def _seed(genesis: Genesis) -> _Cells:
 
 def _seed_ram(cells: _Cells, accounts: Sequence[Account]) -> None:
     attributes = {
-        "issuer": StoredValue("s", ADMIN),
+        "issuer": StoredValue("s", RAM_MARKET),
         "totalSupply": StoredValue("i", str(RAM_TOTAL_BYTES)),
         "supply": StoredValue("i", str(sum(account.ram for account in accounts))),
         "canTransfer": StoredValue("b", "t"),

@@ -133,7 +133,18 @@ class Account {
         if (text === null) {
             throw new Error('account not exist > ' + id);
         }
-        return JSON.parse(text);
+        return this._filled(JSON.parse(text));
+    }
+
+    // Records written by other means may leave empty lists out.
+    _filled(record) {
+        record.groups = record.groups || {};
+        for (const name of Object.keys(record.permissions)) {
+            const permission = record.permissions[name];
+            permission.groups = permission.groups || [];
+            permission.items = permission.items || [];
+        }
+        return record;
     }
 
     _save(record) {
