@@ -1,0 +1,245 @@
+"""Runs hostile contracts against a real VM service: `python -m tests.fault.attacks FILE`.
+
+FILE is a JSON list of payloads: {name, class, code, accept, then_code}. `code` is published as a contract whose ABI has
+one method, `run`, and called by `alice` in a block of number 1; what became of it is one of
+
+    error      the contract failed, at publishing or at the call
+    gas        it ran out of gas
+    memory     this machine stopped it for its memory, twice
+    isolated   it ended well
+    timeout, crash   this machine stopped it otherwise; never acceptable
+
+and must be in `accept`. Then the worker must be the same process as before, and `then_code`, published and called in the
+same way, must return `ok`, or end exactly as it does when it runs before the attack: probes written for another library
+may ask for names that contracts do not have here. One line for each payload that is not contained; the last line counts.
+"""
+
+import argparse
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+REPLY_SECONDS = 40.0
+"""Two transactions, two compilations and two stops take 9 s at most; the rest is for a busy machine."""
+
+LEAKED = ("LEAK", "unmetered")
+"""What `then_code` returns when it sees something of the payload."""
+
+SHOWN_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a payload."""
+
+    name: str
+    payload_class: str
+    got: str
+    accepted: Sequence[str]
+    contained: bool
+    detail: str = ""
+    gas: int = 0
+    cpu_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}\t{self.payload_class}\tgot {self.got}\taccepted {', '.join(self.accepted)}\t{self.detail}"
+
+
+class Child:
+    """A process that runs payloads, and how it ended."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fault.attack_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._errors: list[str] = []
+        for read in (self._read_lines, self._read_errors):
+            threading.Thread(target=read, daemon=True).start()
+        self.ended = self._line() != "ready\n"
+        if self.ended:
+            raise RuntimeError(f"the child did not start: {self.last_words()}")
+
+    def _read_lines(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        self._errors.extend(self._process.stderr)
+
+    def _line(self) -> str | None:
+        try:
+            return self._lines.get(timeout=REPLY_SECONDS)
+        except queue.Empty:
+            return None
+
+    def run(self, code: str, then_code: str | None) -> dict[str, Any]:
+        """Runs a payload; returns {first, then}. The child may have ended afterwards."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"code": code, "then_code": then_code}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return self._dead()
+        line = self._line()
+        if line is None:
+            self.stop()
+            return _no_answer("wedged", f"no answer in {REPLY_SECONDS} s")
+        if not line:
+            return self._dead()
+        answer: dict[str, Any] = json.loads(line)
+        self.ended = answer["first"]["fatal"] or bool(answer["then"] and answer["then"]["fatal"])
+        return answer
+
+    def _dead(self) -> dict[str, Any]:
+        self.stop()
+        return _no_answer("killed", f"exit code {self._process.returncode}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """What it wrote to stderr, the end of it."""
+        return "".join(self._errors[-5:])[-SHOWN_CHARS:]
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.ended = True
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _no_answer(kind: str, text: str) -> dict[str, Any]:
+    first = {"kind": kind, "text": text, "gas": 0, "cpu_s": 0.0, "fatal": True, "leaks_host": False}
+    return {"first": first, "then": None}
+
+
+class Runner:
+    """Runs payloads one after the other, on a new child whenever one has ended."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+        self._controls: dict[str, dict[str, Any]] = {}
+
+    def _ready(self) -> Child:
+        if self._child is None or self._child.ended:
+            self.close()
+            self._child = Child()
+        return self._child
+
+    def close(self) -> None:
+        """Ends the child."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def judge(self, payload: Mapping[str, Any]) -> Verdict:
+        """Runs one payload and says whether it was contained."""
+        then_code = payload.get("then_code")
+        answer = self._ready().run(payload["code"], then_code)
+        if answer["first"]["kind"] == "timeout":  # as the manager does: once more on a fresh worker
+            answer = self._ready().run(payload["code"], then_code)
+        if then_code is not None and answer["then"] is None:  # the worker was replaced
+            answer["then"] = self._ready().run(then_code, None)["first"]
+        first, then = answer["first"], answer["then"]
+        accepted = payload.get("accept") or [payload["expect"]]
+        problem = "" if then_code is None else self._problem(then_code, then)
+        got = first["kind"]
+        if first["leaks_host"]:
+            got, problem = f"{got}, tells of the host", problem
+        elif problem:
+            got = f"{got}, then {then['kind']}"
+        contained = got in accepted
+        detail = f"{problem or first['text']}".replace("\n", "\\n")[:SHOWN_CHARS]
+        return Verdict(
+            payload["name"], payload["class"], got, accepted, contained, detail, first["gas"], first["cpu_s"]
+        )
+
+    def _problem(self, then_code: str, then: dict[str, Any]) -> str:
+        """What is wrong with the transaction after the payload; empty when nothing is."""
+        if then["kind"] == "isolated" and then["text"] == "ok":
+            return ""
+        if then["kind"] == "isolated" and then["text"].startswith(LEAKED):
+            return f"then: {then['text']}"
+        control = self._control(then_code)
+        if (then["kind"], then["text"]) == (control["kind"], control["text"]):
+            return ""
+        return f"then: {then['kind']} {then['text']!r}, without the payload: {control['kind']} {control['text']!r}"
+
+    def _control(self, then_code: str) -> dict[str, Any]:
+        if then_code not in self._controls:
+            child = Child()
+            self._controls[then_code] = child.run(then_code, None)["first"]
+            child.stop()
+        return self._controls[then_code]
+
+
+def run_payloads(payloads: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Verdict]:
+    """Yields the verdicts, in the order in which they are found."""
+    waiting: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+    verdicts: queue.SimpleQueue[Verdict | Exception] = queue.SimpleQueue()
+    for payload in payloads:
+        waiting.put(payload)
+    threads = [threading.Thread(target=_work, args=(waiting, verdicts), daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for _ in payloads:
+        verdict = verdicts.get()
+        if isinstance(verdict, Exception):
+            raise verdict
+        yield verdict
+    for thread in threads:
+        thread.join()
+
+
+def _work(waiting: "queue.SimpleQueue[Mapping[str, Any]]", verdicts: "queue.SimpleQueue[Verdict | Exception]") -> None:
+    runner = Runner()
+    try:
+        while True:
+            verdicts.put(runner.judge(waiting.get_nowait()))
+    except queue.Empty:
+        pass
+    except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+        verdicts.put(error)
+    finally:
+        runner.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.attacks", description=__doc__)
+    parser.add_argument("file", type=Path, help="payload file")
+    parser.add_argument("--jobs", type=int, default=2, help="payloads at once")
+    parser.add_argument("--json", type=Path, help="write all verdicts there as JSON")
+    parser.add_argument("--only", action="append", help="names of payloads to run")
+    options = parser.parse_args(arguments)
+    payloads = json.loads(options.file.read_text("utf-8"))
+    if options.only:
+        payloads = [payload for payload in payloads if payload["name"] in options.only]
+    verdicts = []
+    for verdict in run_payloads(payloads, options.jobs):
+        verdicts.append(verdict)
+        if not verdict.contained:
+            print(verdict, flush=True)
+    contained = sum(verdict.contained for verdict in verdicts)
+    print(f"{contained} contained, {len(verdicts) - contained} not")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n", "utf-8")
+    return 0 if contained == len(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
