@@ -5,7 +5,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ArrayPrototypePush, JSONParse, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
+  const { ArrayIsArray, ArrayPrototypePush, JSONParse, ObjectEntries, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
   const { meter, costs, state } = V8VM;
 
   const ACCOUNT_CONTRACT = 'auth.iost';
@@ -26,9 +26,9 @@
   function parseAccount(text) {
     try {
       const account = JSONParse(text);
-      return { permissions: account.permissions ?? {}, groups: account.groups ?? {} };
+      return { permissions: new Map(ObjectEntries(account.permissions ?? {})), groups: new Map(ObjectEntries(account.groups ?? {})) };
     } catch {
-      return { permissions: {}, groups: {} };
+      return { permissions: new Map(), groups: new Map() };
     }
   }
 
@@ -40,7 +40,7 @@
     if (!ArrayIsArray(permission.groups) || permission.groups.length === 0) return own;
     const items = [...own];
     for (const name of permission.groups) {
-      const group = account.groups[name];
+      const group = account.groups.get(name);
       if (group !== undefined && ArrayIsArray(group.items)) for (const item of group.items) ArrayPrototypePush(items, item);
     }
     return items;
@@ -75,7 +75,7 @@
         meter.charge(MISSING_ACCOUNT_GAS);
         return false;
       }
-      const rule = cell.parsed.permissions[permission];
+      const rule = cell.parsed.permissions.get(permission);
       // The reference drops the cost of this read when the permission is not defined.
       if (rule === undefined && permission !== 'active' && permission !== 'owner') return this.answer(id, 'active', depth + 1);
       meter.charge(cell.size);

@@ -3,20 +3,42 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, BigInt, JSONParse, Number, RegExpPrototypeTest, StringPrototypeEndsWith, StringPrototypeSlice } = V8VM.primordials;
+  const {
+    ArrayIsArray, BigInt, JSONParse, Number, RegExpPrototypeTest, StringPrototypeCharCodeAt, StringPrototypeEndsWith, StringPrototypeSlice,
+    StringPrototypeToWellFormed,
+  } = V8VM.primordials;
   const { encode, parseExact, RawNumber, JsonText } = V8VM.text;
   const { fitsInt64 } = V8VM.decimal;
   const { Failure } = V8VM;
 
   const INTEGER = /^-?[0-9]+$/;
+  const MAX_NESTING = 1000;
+  const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [34, 92, 91, 93, 123, 125];
 
   const needsExactNumbers = (types) => {
     for (const type of types) if (type === 'number' || type === 'json') return true;
     return false;
   };
 
+  // Whether brackets outside of strings nest deeper than any honest argument: printing such a value would recurse too far.
+  function nestsTooDeep(text) {
+    let depth = 0;
+    let quoted = false;
+    for (let i = 0; i < text.length; i++) {
+      const code = StringPrototypeCharCodeAt(text, i);
+      if (code === BACKSLASH) i++;
+      else if (code === QUOTE) quoted = !quoted;
+      else if (quoted) continue;
+      else if (code === OPEN_LIST || code === OPEN_OBJECT) depth++;
+      else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
+      if (depth > MAX_NESTING) return true;
+    }
+    return false;
+  }
+
   function parseList(types, data) {
     const text = StringPrototypeEndsWith(data, ',]') ? `${StringPrototypeSlice(data, 0, data.length - 2)}]` : data;
+    if (nestsTooDeep(text)) throw new Failure('error in data: nested too deep');
     let list;
     try {
       list = needsExactNumbers(types) ? parseExact(text) : JSONParse(text);
@@ -49,7 +71,7 @@
 
   const CONVERT = {
     __proto__: null,
-    string: (value) => typed('string', value),
+    string: (value) => StringPrototypeToWellFormed(typed('string', value)), // no text of the chain holds half a character
     bool: (value) => typed('boolean', value),
     number: integer,
     json: (value) => new JsonText(encode(value)),

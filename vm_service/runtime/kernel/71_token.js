@@ -9,7 +9,7 @@
   const {
     ArrayPrototypePush, ArrayPrototypeSort, BigInt, NumberIsInteger, RegExpPrototypeTest, StringPrototypeStartsWith,
   } = V8VM.primordials;
-  const { state, values, context, authority } = V8VM;
+  const { meter, state, values, context, authority } = V8VM;
   const { utf8Length, parseExact, RawNumber } = V8VM.text;
   const { format, parse, isPlain, INT64_MAX, POWERS } = V8VM.decimal;
   const { fail, op, requireAuth, receiptOf } = V8VM.natives.kit;
@@ -18,6 +18,7 @@
   const SYMBOL = /^[a-z0-9_]{2,16}$/;
   const MAX_MEMO_BYTES = 512;
   const MAX_FULL_NAME_BYTES = 50;
+  const ISSUE_OVERHEAD = 610; // beside its visible steps: two cells and a step, by measurement
   const V2 = '1.0.2';
   const V3 = '1.0.3';
 
@@ -25,15 +26,24 @@
   const exists = (sym) => state.mapGet(TOKEN, `TI${sym}`, 'issuer') !== null;
   const requireToken = (sym) => exists(sym) || fail('token not exists');
   const decimalsOf = (sym) => Number(info(sym, 'decimal'));
-  const shown = (sym, amount) => format(amount, decimalsOf(sym));
+  function shown(sym, amount) {
+    op();
+    return format(amount, decimalsOf(sym));
+  }
+
+  function failShort(sym, balance, text) {
+    op();
+    fail(`balance not enough ${shown(sym, balance)} < ${text}`);
+  }
+
   const publisher = () => context.current().publisher;
 
   // -- amounts -------------------------------------------------------------------------------------------------------
 
   function parseAmount(sym, text) {
     const parsed = parse(text, decimalsOf(sym));
-    if (parsed.error !== undefined) fail(`invalid amount ${text} ${parsed.error}`);
     op();
+    if (parsed.error !== undefined) fail(`invalid amount ${text} ${parsed.error}`);
     if (parsed.value <= 0n) fail('invalid amount');
     return parsed.value;
   }
@@ -50,6 +60,7 @@
   // -- balances ------------------------------------------------------------------------------------------------------
 
   function setBalance(sym, account, amount) {
+    op();
     const free = (sym === 'iost' || sym === 'ram') && !StringPrototypeStartsWith(account, 'Contract');
     state.mapHasPut(TOKEN, `TB${account}`, sym, values.int(amount), free ? null : publisher());
   }
@@ -57,7 +68,6 @@
   // The balance with due frozen amounts thawed (and stored).
   function getBalance(sym, account) {
     const balance = state.mapHasGet(TOKEN, `TB${account}`, sym)?.data ?? 0n;
-    op();
     const frozen = state.mapHasGet(TOKEN, `TF${account}`, sym);
     return frozen === null ? balance : thaw(sym, account, balance, frozen);
   }
@@ -70,10 +80,7 @@
     while (due < frozen.length && frozen[due].time <= now) total += frozen[due++].amount;
     op(due);
     if (total > balance) setBalance(sym, account, total);
-    if (due > 0) {
-      op();
-      state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(frozen, due)), null);
-    }
+    if (due > 0) state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(frozen, due)), null);
     return total;
   }
 
@@ -107,7 +114,7 @@
   // Takes the amount out of `from`; returns what is left.
   function requireBalance(sym, from, amount, text) {
     const balance = getBalance(sym, from);
-    if (balance < amount) fail(`balance not enough ${shown(sym, balance)} < ${text}`);
+    if (balance < amount) failShort(sym, balance, text);
     return balance - amount;
   }
 
@@ -169,7 +176,7 @@
     const amount = parseAmount(sym, text);
     if (total - supply < amount) fail('supply too much');
     state.mapPut(TOKEN, `TI${sym}`, 'supply', values.int(supply + amount), null);
-    getBalance(sym, to);
+    meter.charge(ISSUE_OVERHEAD);
     setBalance(sym, to, getBalance(sym, to) + amount);
     receiptOf([sym, to, text]);
     return [];
@@ -200,7 +207,7 @@
     const { amount, text } = admit(sym, from, amountText, version);
     const fromBalance = getBalance(sym, from);
     const toBalance = getBalance(sym, to);
-    if (fromBalance < amount) fail(`balance not enough ${shown(sym, fromBalance)} < ${text}`);
+    if (fromBalance < amount) failShort(sym, fromBalance, text);
     setBalance(sym, from, fromBalance - amount);
     setBalance(sym, to, (from === to ? fromBalance - amount : toBalance) + amount);
     moved(sym, from, amount);
