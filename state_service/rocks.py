@@ -25,6 +25,7 @@ from rocksdict import (
     BlockBasedOptions,
     Cache,
     Checkpoint,
+    ColumnFamily,
     DBCompressionType,
     DBRecoveryMode,
     Options,
@@ -91,14 +92,18 @@ class RocksEngine:
         self._sync_writes = sync_writes
         self._closed = False
         self._epoch = 0
+        self._spaces: dict[Space, Rdict] = {}
+        self._handles: dict[Space, ColumnFamily] = {}
         self._lock = WriterLock(folder)
         try:
             self._store_id = _store_id(folder)
             self._db = _open(folder / "db", block_cache_bytes)
-            self._spaces = {space: self._db.get_column_family(space.value) for space in Space}
-            self._handles = {space: self._db.get_column_family_handle(space.value) for space in Space}
+            for space in Space:
+                self._spaces[space] = self._db.get_column_family(space.value)
+                self._handles[space] = self._db.get_column_family_handle(space.value)
             self._head = self._open_head()
         except BaseException:
+            self._release_database()
             self._lock.release()
             raise
         self._no_sync = WriteOptions()
@@ -250,13 +255,25 @@ class RocksEngine:
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
-        """Lets go of the database, which flushes its memtables, and then of the lock."""
+        """Lets go of everything, the lock last."""
         self._writer.shutdown(wait=True)
+        failures = self._release_database()
+        self._head.close()
+        self._lock.release()
+        for failure in failures:
+            if not isinstance(failure, StorageFullError | StorageFailedError):
+                raise failure
+
+    def _release_database(self) -> list[StateError]:
+        """Closes the database, which flushes its memtables; returns what went wrong."""
         failures: list[StateError] = []
         self._handles.clear()
-        databases = [*(self._spaces.pop(space) for space in Space), self._db]
-        del self._db
-        while databases:  # each column family holds the database open
+        databases = list(self._spaces.values())  # each holds the database open
+        self._spaces.clear()
+        if (database := self.__dict__.pop("_db", None)) is not None:
+            databases.insert(0, database)
+        del database
+        while databases:
             try:
                 databases.pop().close()
             except Exception as error:  # noqa: BLE001 - rocksdict raises bare Exception
@@ -264,11 +281,7 @@ class RocksEngine:
         if failures:
             # After a failed write closing fails too, and only the last reference that goes releases the files.
             gc.collect()
-        self._head.close()
-        self._lock.release()
-        for failure in failures:
-            if not isinstance(failure, StorageFullError | StorageFailedError):
-                raise failure
+        return failures
 
     def _family(self, space: Space) -> Rdict:
         if self._closed:

@@ -468,6 +468,19 @@ def test_a_second_service_on_the_folder_says_who_holds_it(tmp_path: Path) -> Non
             assert str(process.popen.pid) in reason
 
 
+async def test_a_commit_sent_again_after_a_lost_reply_is_applied_once(stubs: SimpleNamespace) -> None:
+    requests = [batch(writes=writes(**{f"lost{n}": "1"})) for n in range(20)]
+    calls = [stubs.state.Commit(request) for request in requests]
+    for number, call in enumerate(calls):
+        await asyncio.sleep(0.0005 * (number % 4))
+        call.cancel()  # the reply is lost; the commit may or may not have been applied
+    answers = [await stubs.state.Commit(request) for request in requests]
+    assert len({answer.version for answer in answers}) == 20
+    again = [await stubs.state.Commit(request) for request in requests]
+    assert all(answer.duplicate for answer in again)
+    assert [answer.version for answer in again] == [answer.version for answer in answers]
+
+
 async def test_buffered_commits_say_so(stubs: SimpleNamespace) -> None:
     done = await stubs.state.Commit(batch(durability=pb.DURABILITY_BUFFERED))
     assert done.durability == pb.DURABILITY_BUFFERED
