@@ -20,6 +20,7 @@ from gateway.client import (
     signed,
     transaction_hash,
 )
+from gateway.demo.plan import CONTRACTS
 from gateway.demo.run import demonstrate
 from iost.chain.v1.block_pb2 import BlockHeader
 from iost.gateway.v1 import block_service_pb2 as blocks
@@ -45,6 +46,12 @@ def test_a_published_contract_is_shown(node: Node, counter: str) -> None:
     assert [method.name for method in contract.methods] == ["can_update", "add", "get", "sum"]
     assert "class Counter" in contract.source
     assert len(contract.code_hash) == 32
+
+
+@pytest.mark.parametrize("name", ["counter", "token"])
+def test_an_abi_is_derived_from_the_source(node: Node, name: str) -> None:
+    derived = json.loads(node.client.compile((CONTRACTS / f"{name}.js").read_text()).abi_json)
+    assert derived == json.loads((CONTRACTS / f"{name}.js.abi").read_text())
 
 
 def test_a_call_changes_state_and_leaves_receipt_and_event(node: Node, counter: str) -> None:

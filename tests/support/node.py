@@ -1,6 +1,7 @@
 """A node of three real processes in a folder of its own, with accounts that have iost, gas and RAM."""
 
 import contextlib
+import json
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,7 +68,8 @@ class Node:
     def publish(self, name: str) -> str:
         """Publishes a sample contract; returns its id."""
         source = (CONTRACTS / f"{name}.js").read_text()
-        return self.client.publish(self.admin, source).contract_id
+        abi = json.loads((CONTRACTS / f"{name}.js.abi").read_text())
+        return self.client.publish(self.admin, source, abi).contract_id
 
 
 @contextlib.contextmanager

@@ -10,7 +10,10 @@ class Counter {
         return blockchain.requireAuth(blockchain.contractOwner(), 'active');
     }
 
-    // Adds a positive whole number; returns the new count.
+    /**
+     * Adds a positive whole number; returns the new count.
+     * @param {number} amount
+     */
     add(amount) {
         if (amount <= 0) {
             throw new Error('amount must be positive, got ' + amount);
@@ -25,7 +28,10 @@ class Counter {
         return storage.get('count');
     }
 
-    // Adds the numbers up to n one by one: costs gas in proportion to n.
+    /**
+     * Adds the numbers up to n one by one: costs gas in proportion to n.
+     * @param {number} n
+     */
     sum(n) {
         let total = new Int64(0);
         for (let i = 1; i <= n; i++) {

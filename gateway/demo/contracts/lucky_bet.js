@@ -9,7 +9,12 @@ class LuckyBet {
         storage.put('bets', '[]');
     }
 
-    // Pays `amount` iost (decimal text, at least 1) into the pot on a digit. Returns the number of the round.
+    /**
+     * Pays `amount` iost (decimal text, at least 1) into the pot on a digit. Returns the number of the round.
+     * @param {string} account
+     * @param {number} digit
+     * @param {string} amount
+     */
     bet(account, digit, amount) {
         if (digit < 0 || digit > 9) {
             throw new Error('digit must be 0 to 9, got ' + digit);
