@@ -1,6 +1,7 @@
 """The three services as processes of this machine: ports, start, readiness, stop."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -62,8 +63,9 @@ class Program:
         return f"{HOST}:{self.port}"
 
     def command(self) -> list[str]:
-        """Returns the command line."""
-        return [sys.executable, "-m", self.module, f"--host={HOST}", f"--port={self.port}", *self.flags]
+        """Returns the command line; the service ends when this process does, however it ends."""
+        bound = (sys.executable, "-m", "gateway.demo.bound", str(os.getpid()))
+        return [*bound, self.module, f"--host={HOST}", f"--port={self.port}", *self.flags]
 
 
 def programs(data_dir: Path, *, gateway_port: int, vm_port: int, state_port: int) -> tuple[Program, Program, Program]:
