@@ -1,7 +1,7 @@
 """Runs hostile contracts in executors of their own: `python -m tests.fault.attacks FILE [--jobs N] [--json FILE]`.
 
-FILE is a JSON list of payloads: {name, class, code, expect, accept?, then_code?}. `code` is published as a contract whose
-ABI has one method, `run`, and called, in a child process with the limits of production. It is contained when
+FILE is a JSON list of payloads: {name, class, code, expect, accept?, then_code?}. `code` is published as a contract
+whose ABI has one method, `run`, and called, in a child process with the limits of production. It is contained when
 
 * its ending is one that `accept` (default: `expect`) lists: `error` (refused or failed), `gas`, `memory` (stopped by
   the heap limit), `isolated` (it returned);
@@ -9,8 +9,8 @@ ABI has one method, `run`, and called, in a child process with the limits of pro
   written for another library may ask for names that contracts do not have here), but never with a leak;
 * the child took the next payload, and no text that leaves the chain tells anything of the host.
 
-One line for each payload that is not contained (name, class, got, accepted); the last line counts. Exits with 1 when any
-is not. `attack_service.py` runs the same files against a whole VM service.
+One line for each payload that is not contained (name, class, got, accepted); the last line counts. Exits with 1 when
+any is not. `attack_service.py` runs the same files against a whole VM service.
 """
 
 import argparse
