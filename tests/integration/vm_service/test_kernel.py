@@ -1,0 +1,204 @@
+"""The kernel through an executor: batches, isolation, read sets, restarts, cache coherence."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tests.support.kernel_world import KernelWorld, sends
+from vm_service.model import Mode, View
+from vm_service.state_keys import field_key, plain_key
+from vm_service.worker.state_reader import CommitRequest
+
+BOX = """
+class Box {
+  init() {}
+  put(key, value) { storage.put(key, value); return 'put'; }
+  one(pair) { if (pair[1] === '') storage.del(pair[0]); else storage.put(pair[0], pair[1]); }
+  many(pairs) { for (const pair of pairs) this.one(pair); }
+  fail(pairs) { this.many(pairs); throw new Error('undone'); }
+  get(key) { return storage.get(key); }
+  spin() { while (true) {} }
+}
+module.exports = Box;
+"""
+BOX_METHODS = {
+    "put": ["string", "string"],
+    "many": ["json"],
+    "fail": ["json"],
+    "get": ["string"],
+    "spin": [],
+}
+TB_ALICE = field_key("token.iost", "TBalice", "iost")
+
+
+@pytest.fixture
+def world() -> Iterator[KernelWorld]:
+    with KernelWorld(contracts={"ContractBox": (BOX, BOX_METHODS)}) as made:
+        yield made
+
+
+def test_transactions_of_a_batch_see_the_effects_of_those_before(world: KernelWorld) -> None:
+    result = world.run([sends("alice", "bob", "900"), sends("bob", "carol", "1800"), sends("alice", "bob", "200")])
+
+    assert [item.status.code for item in result.results if item.status] == [0, 0, 4]
+    world.commit(result)
+    assert world.balances() == {"alice": 100, "bob": 100, "carol": 2800}
+
+
+def test_a_failed_transaction_leaves_reads_but_no_writes_beside_its_gas(world: KernelWorld) -> None:
+    result = world.run([sends("alice", "bob", "5000")])
+
+    assert TB_ALICE in result.reads
+    assert sorted(result.writes) == [plain_key("gas.iost", "alicegs"), plain_key("gas.iost", "alicegu")]
+
+
+def test_validation_judges_each_transaction_alone_and_keeps_nothing(world: KernelWorld) -> None:
+    result = world.run([sends("alice", "bob", "900"), sends("alice", "bob", "900")], Mode.VALIDATE)
+
+    assert [item.status.code for item in result.results if item.status] == [0, 0]
+    assert not result.writes
+
+
+def test_calls_answer_and_keep_nothing(world: KernelWorld) -> None:
+    calls = [
+        {"contract": "ContractBox", "action": "put", "data": '["k","v"]', "publisher": "alice", "gas_limit": 10**7},
+        {"contract": "ContractBox", "action": "get", "data": '["k"]', "publisher": "alice", "gas_limit": 10**7},
+        {"contract": "ContractBox", "action": "spin", "data": "[]", "publisher": "alice", "gas_limit": 10**7},
+    ]
+
+    result = world.call(calls)
+
+    assert [item.returns for item in result.results] == [['["put"]'], ['["null"]'], []]
+    assert result.results[2].status is not None
+    assert result.results[2].status.message == "out of gas"
+    assert not result.writes
+
+
+def test_a_missing_image_restarts_only_the_transaction_that_needs_it(world: KernelWorld) -> None:
+    put = ("ContractBox", "put", '["k","v"]')
+    result = world.run([sends("alice", "bob", "1"), ("alice", [put]), sends("alice", "bob", "1")])
+
+    assert [item.status.code for item in result.results if item.status] == [0, 0, 0]
+    world.commit(result)
+    assert world.balances()["bob"] == 1002
+    assert world.state.entry(plain_key("ContractBox", "k"))[0] == "sv@ContractBox"
+
+
+def test_the_same_batch_gives_the_same_bytes_cold_and_hot(world: KernelWorld) -> None:
+    batch = [sends("alice", "bob", "1.5"), ("bob", [("ContractBox", "many", '[[["a","1"],["b",""]]]')])]
+
+    first = world.run(batch)
+    world.drop(first)
+    second = world.run(batch)
+
+    assert (first.results, first.reads, first.writes) == (second.results, second.reads, second.writes)
+
+
+def test_what_others_commit_is_seen_by_the_next_batch(world: KernelWorld) -> None:
+    world.commit(world.run([sends("alice", "bob", "1")]))
+    world.state.commit(CommitRequest(b"other", b"", {}, {TB_ALICE: "i700000000@token.iost"}))
+
+    result = world.run([sends("alice", "bob", "8")])
+
+    assert result.results[0].status is not None
+    assert "balance not enough 7 < 8" in result.results[0].status.message
+
+
+def test_a_batch_at_an_older_view_sees_the_older_state(world: KernelWorld) -> None:
+    before = world.state.version
+    world.commit(world.run([sends("alice", "bob", "400")]))
+
+    result = world.run([sends("alice", "bob", "700")], at=View(before))
+
+    assert result.results[0].status is not None
+    assert result.results[0].status.code == 0
+
+
+def test_a_dropped_batch_leaves_nothing_behind(world: KernelWorld) -> None:
+    world.drop(world.run([sends("alice", "bob", "400")]))
+
+    result = world.run([sends("alice", "bob", "1000")])
+
+    assert result.results[0].status is not None
+    assert result.results[0].status.code == 0
+
+
+def test_keys_are_told_on_request_only(world: KernelWorld) -> None:
+    quiet = world.run([sends("alice", "bob", "1")])
+    world.drop(quiet)
+    traced = world.run([sends("alice", "bob", "1")], trace=True)
+
+    assert quiet.results[0].keys == []
+    assert TB_ALICE in traced.results[0].keys
+    assert set(traced.results[0].keys) <= set(traced.reads)
+
+
+def test_only_a_marked_base_transaction_goes_unsigned(world: KernelWorld) -> None:
+    action = ("ContractBox", "put", '["k","v"]')
+
+    unsigned = world.run([("base.iost", [action])], keys=[])
+    world.drop(unsigned)
+    marked = world.run([("base.iost", [action])], keys=[], base=True)
+
+    assert unsigned.results[0].refused is not None
+    assert marked.results[0].status is not None
+    assert marked.results[0].status.code == 0
+
+
+def test_an_expired_transaction_and_one_of_the_future_are_refused(world: KernelWorld) -> None:
+    late = world.run([sends("alice", "bob", "1")], shift_ns=-91 * 10**9)
+    world.drop(late)
+    early = world.run([sends("alice", "bob", "1")], shift_ns=1)
+
+    assert late.results[0].refused is not None
+    assert early.results[0].refused is not None
+    assert not early.writes
+
+
+def test_deeply_nested_arguments_are_refused_before_anything_recurses(world: KernelWorld) -> None:
+    nested = "[" * 20_000 + "]" * 20_000
+
+    result = world.run([("alice", [("ContractBox", "many", nested)])])
+
+    assert result.results[0].status is not None
+    assert "nested too deep" in result.results[0].status.message
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_storage_behaves_like_a_dictionary_with_rollback(world: KernelWorld, seed: int) -> None:
+    rng = random.Random(seed)
+    model: dict[str, str] = {}
+    for _ in range(6):
+        batch, batch_model = [], dict(model)
+        for _ in range(rng.randint(1, 12)):
+            pairs = _random_pairs(rng)
+            method = rng.choice(["many", "many", "fail"])
+            batch.append(("alice", [("ContractBox", method, f"[{_json(pairs)}]")]))
+            if method == "many":
+                _apply(batch_model, pairs)
+        result = world.run(batch)
+        if rng.random() < 0.7:
+            world.commit(result)
+            model = batch_model
+        else:
+            world.drop(result)
+    stored = {key: value for key, value in world.plain("ContractBox").items() if key.startswith("k")}
+
+    assert stored == model
+
+
+def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:
+    return [(f"k{rng.randint(0, 5)}", rng.choice(["", "x", "yy", "zzz"])) for _ in range(rng.randint(1, 5))]
+
+
+def _json(pairs: Sequence[tuple[str, str]]) -> str:
+    return "[" + ",".join(f'["{key}","{value}"]' for key, value in pairs) + "]"
+
+
+def _apply(model: dict[str, str], pairs: Sequence[tuple[str, str]]) -> None:
+    for key, value in pairs:
+        if value:
+            model[key] = value
+        else:
+            model.pop(key, None)
