@@ -80,7 +80,7 @@ class VmConfig(ServerConfig):
         unit="milliseconds",
         help="wall-clock time of one transaction in V8, after which it is stopped; never decides an outcome",
         reason="the slowest use of the largest gas limit takes 0.9 s on the slowest machine measured",
-        minimum=10,
+        minimum=1,
     )
     heap_bytes: int = setting(
         128 << 20,

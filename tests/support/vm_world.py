@@ -123,6 +123,7 @@ class VmWorld:
 
     def start_vm(self) -> None:
         """Starts the VM service, waits until it is ready, and makes the stubs."""
+        self._close_channels()
         self.vm = VmProcess(self.state.address, **self._flags)  # type: ignore[arg-type]
         self.channel = grpc.insecure_channel(self.vm.address, options=channel_options(MESSAGE_BYTES))
         self.execution = rpc.ExecutionServiceStub(self.channel)
@@ -131,6 +132,13 @@ class VmWorld:
         self.state_channel = grpc.insecure_channel(self.state.address, options=channel_options(MESSAGE_BYTES))
         self.store = state_rpc.StateServiceStub(self.state_channel)
         self.inspection = inspection_rpc.InspectionServiceStub(self.state_channel)
+
+    def restart_vm(self, **flags: object) -> None:
+        """Ends the VM service and starts it again with further settings."""
+        assert self.vm is not None
+        self.vm.stop()
+        self._flags = {**self._flags, **flags}
+        self.start_vm()
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -160,11 +168,14 @@ class VmWorld:
         self.state = StateProcess(self._data_dir, port=address.rpartition(":")[2])
         self.state.wait_for("service_ready")
 
-    def close(self) -> None:
-        """Ends both processes."""
+    def _close_channels(self) -> None:
         for channel in (self.channel, self.state_channel):
             if channel is not None:
                 channel.close()
+
+    def close(self) -> None:
+        """Ends both processes."""
+        self._close_channels()
         for process in (self.vm, self.state):
             if process is None:
                 continue
@@ -175,9 +186,10 @@ class VmWorld:
 
 
 @contextmanager
-def running(data_dir: Path, users: int = 8, **flags: object) -> Iterator[VmWorld]:
-    """Runs a world and makes sure that its processes are gone afterwards."""
-    world = VmWorld(data_dir, [f"user{number:05}" for number in range(users)], **flags)
+def running(data_dir: Path, users: int | Sequence[str] = 8, **flags: object) -> Iterator[VmWorld]:
+    """Runs a world with users of these names, or so many of them; its processes are gone afterwards."""
+    names = [f"user{number:05}" for number in range(users)] if isinstance(users, int) else users
+    world = VmWorld(data_dir, names, **flags)
     try:
         yield world
     finally:

@@ -61,16 +61,15 @@ class TransactionWatch:
     The kernel counts the transactions it has begun (`Mailbox.progress`); when the count moves, the clock starts anew.
     """
 
-    interval_s = POLL_SECONDS
-
     def __init__(self, grant_s: float, progress: Callable[[], int], host: HostClock) -> None:
-        """Starts the clock of the first transaction.
+        """Prepares; the clock of the first transaction starts when it is seen to have begun.
 
         Args:
             grant_s: seconds for one transaction.
             progress: how many transactions have begun.
             host: time spent outside of V8.
         """
+        self.interval_s = min(POLL_SECONDS, grant_s / 4)
         self._grant_s = grant_s
         self._progress = progress
         self._host = host
@@ -82,7 +81,9 @@ class TransactionWatch:
         self._host_since = self._host.seconds()
 
     def running_s(self) -> float:
-        """How long the present transaction has been running inside V8."""
+        """How long the present transaction has been running inside V8; 0 before the first has begun."""
+        if self._progress() == 0:
+            return 0.0
         return time.monotonic() - self._since - (self._host.seconds() - self._host_since)
 
     def expired(self) -> bool:

@@ -152,6 +152,7 @@ class Worker:
     def _announce(self, index: int) -> None:
         place, tx_hash = self._service.item_at(index)
         self._wire.send(channel.Announce(self._work_id, place, tx_hash))
+        failpoint.hit("worker.announce")
 
     def _figures(self, reads: int) -> channel.Figures:
         return channel.Figures(
