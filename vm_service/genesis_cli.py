@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chassis.errors import ServiceError
-from vm_service import genesis
+from vm_service import genesis, genesis_file
 from vm_service.convert import to_header
 from vm_service.worker.state_client import StateClient
 from vm_service.worker.state_reader import CommitRequest
@@ -34,7 +34,7 @@ def run(
 ) -> None:
     """Executes block 0 as the file describes it, and commits it. The same file again changes nothing."""
     try:
-        first = genesis.build(genesis.load(file))
+        first = genesis.build(genesis_file.load(file))
         version = 0 if output is not None else _commit(first, state_address)
     except (genesis.GenesisError, ServiceError) as error:
         typer.echo(f"v8vm: {error}", err=True)

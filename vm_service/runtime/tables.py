@@ -65,7 +65,7 @@ def kernel_tables() -> KernelTables:
         isolate.evaluate("globalThis.V8VM = {}; 0")
         for _, text in runtime.execution_sources():
             isolate.evaluate(text + "\n;0")
-        raw = json.loads(isolate.evaluate(_QUESTION))
+        raw = json.loads(str(isolate.evaluate(_QUESTION)))
     return KernelTables(
         costs=tuple(Cost(*row) for row in raw["costs"]),
         statuses=tuple(Status(*row) for row in raw["statuses"]),

@@ -1,0 +1,105 @@
+"""Genesis files and the first version that they give."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vm_service.genesis import GenesisError, build
+from vm_service.genesis_file import load
+from vm_service.state_keys import StoredValue, contract_key, field_key, plain_key
+
+KEY = "217WLmtNfLsTzNjuyKfBo4jvApUUdVoxVLEcEktS3zM3U"
+FILE = f"""
+chain: {{time: 2026-01-01T00:00:00Z, witness: first}}
+natives: {{domain.iost: "1.0.0"}}
+accounts:
+  - {{id: admin, active: {KEY}, gas: 1000, ram: 100000, balances: {{iost: "1000.5"}}}}
+  - {{id: alice, active: {KEY}, owner: {KEY}, balances: {{iost: "7"}}}}
+tokens:
+  - {{symbol: iost, issuer: admin, total_supply: 21000000000, full_name: IOST}}
+contracts:
+  - {{id: note.iost, code: note.js, abi: note.js.abi}}
+"""
+CODE = "class Note {\n  init() { storage.put('made', 'at genesis'); }\n  read() { return storage.get('made'); }\n}\n"
+CODE += "module.exports = Note;\n"
+ABI = {"lang": "javascript", "version": "1.0.0", "abi": [{"name": "read", "args": [], "amountLimit": []}]}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "note.js").write_text(CODE, "utf-8")
+    (tmp_path / "note.js.abi").write_text(json.dumps(ABI), "utf-8")
+    path = tmp_path / "genesis.yaml"
+    path.write_text(FILE, "utf-8")
+    return path
+
+
+def _data(writes: object, key: str) -> str:
+    return StoredValue.decode(writes[key]).data  # type: ignore[index]
+
+
+def test_a_file_gives_accounts_tokens_natives_and_contracts(file: Path) -> None:
+    first = build(load(file))
+
+    writes = first.writes
+    assert (first.block.number, first.block.witness, first.block.time_ns) == (0, "first", 1_767_225_600 * 10**9)
+    assert json.loads(_data(writes, field_key("auth.iost", "auth", "alice")))["permissions"]["owner"]["threshold"] == 1
+    assert _data(writes, field_key("token.iost", "TBalice", "iost")) == "700000000"
+    assert _data(writes, field_key("token.iost", "TIiost", "supply")) == "100750000000"
+    assert _data(writes, plain_key("gas.iost", "admingl")) == "1000.00"
+    assert json.loads(_data(writes, contract_key("token.iost")))["info"]["version"] == "1.0.6"
+    assert json.loads(_data(writes, contract_key("domain.iost")))["info"]["version"] == "1.0.0"
+    assert _data(writes, plain_key("note.iost", "made")) == "at genesis"
+    assert _data(writes, field_key("system.iost", "contract_owner", "note.iost")) == "admin"
+    assert int(_data(writes, field_key("token.iost", "TBadmin", "ram"))) < 100_000
+
+
+def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Path) -> None:
+    first = build(load(file))
+    again = build(load(file))
+    file.write_text(FILE.replace("1000.5", "1000.6"), "utf-8")
+
+    assert (again.commit_id, again.writes) == (first.commit_id, first.writes)
+    assert build(load(file)).commit_id != first.commit_id
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("gas: 1000", "gass: 1000", "unknown: gass"),
+        ("witness: first", "color: red", "unknown: color"),
+        (f"active: {KEY}, gas", "active: not0base58, gas", "is no base58 character"),
+        (f"{{id: admin, active: {KEY}", "{id: admin", "KeyError: 'active'"),
+        ("code: note.js,", "code: missing.js,", "missing.js"),
+        ("accounts:", "accounts: [", "genesis.yaml"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_place(file: Path, old: str, new: str, text: str) -> None:
+    file.write_text(FILE.replace(old, new), "utf-8")
+
+    with pytest.raises(GenesisError, match=text):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('"1000.5"', '"99999999999"', "token.iost issue (?s:.*)supply too much"),
+        ("symbol: iost", "symbol: IOST", "token.iost create (?s:.*)token symbol invalid"),
+        ("ram: 100000", "ram: 100", "pay ram failed. id: admin"),
+        ("note.js.abi}", "genesis.yaml}", "JSONDecodeError"),
+    ],
+)
+def test_what_block_0_refuses_is_an_error(file: Path, old: str, new: str, text: str) -> None:
+    file.write_text(FILE.replace(old, new), "utf-8")
+
+    with pytest.raises(GenesisError, match=text):
+        build(load(file))
+
+
+def test_a_contract_that_is_refused_is_an_error(file: Path) -> None:
+    (file.parent / "note.js").write_text("class Note { read() {} }\nmodule.exports = Note;\n", "utf-8")
+
+    with pytest.raises(GenesisError, match="init not found"):
+        build(load(file))

@@ -1,0 +1,95 @@
+"""Genesis files: what a chain starts with, in YAML (docs/genesis.md).
+
+chain:      {time: 2026-01-01T00:00:00Z, witness: genesis}
+natives:    {token.iost: "1.0.6", ...}                     # default: NATIVE_VERSIONS
+accounts:   [{id, owner, active, gas, ram, balances: {token: amount}}]
+tokens:     [{symbol, issuer, total_supply, decimal, full_name, can_transfer, only_issuer_can_transfer}]
+contracts:  [{id, code: FILE, abi: FILE}]   # by initSetCode, in order; files beside this one
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from vm_service import base58
+from vm_service.genesis import NATIVE_VERSIONS, Account, Genesis, GenesisError, SystemContract, Token
+
+_TOKEN_CONFIG: Final = {
+    "decimal": "decimal",
+    "full_name": "fullName",
+    "can_transfer": "canTransfer",
+    "only_issuer_can_transfer": "onlyIssuerCanTransfer",
+}
+
+
+def load(path: Path) -> Genesis:
+    """Reads a genesis file.
+
+    Raises:
+        GenesisError: it, or a file that it names, cannot be read or says something else.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise GenesisError(f"{path}: {error}") from error
+    if not isinstance(raw, dict):
+        raise GenesisError(f"{path}: a mapping is needed at the top")
+    try:
+        return _genesis(raw, path.parent)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise GenesisError(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def _genesis(raw: Mapping[str, Any], folder: Path) -> Genesis:
+    _known(raw, {"chain", "natives", "accounts", "tokens", "contracts"})
+    chain = raw.get("chain") or {}
+    _known(chain, {"time", "witness"})
+    return Genesis(
+        time_ns=_time_ns(chain.get("time")),
+        witness=str(chain.get("witness", "genesis")),
+        natives={**NATIVE_VERSIONS, **(raw.get("natives") or {})},
+        accounts=[_account(item) for item in raw.get("accounts") or []],
+        tokens=[_token(item) for item in raw.get("tokens") or []],
+        contracts=[_contract(item, folder) for item in raw.get("contracts") or []],
+    )
+
+
+def _known(item: Mapping[str, Any], names: set[str]) -> None:
+    if unknown := sorted(set(item) - names):
+        raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(names))}")
+
+
+def _time_ns(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 10**9
+
+
+def _account(item: Mapping[str, Any]) -> Account:
+    _known(item, {"id", "owner", "active", "gas", "ram", "balances"})
+    active = str(item["active"])
+    for key in (active, str(item.get("owner", active))):
+        base58.decode(key)
+    balances = {str(token): str(amount) for token, amount in (item.get("balances") or {}).items()}
+    owner = str(item.get("owner", active))
+    return Account(str(item["id"]), owner, active, int(item.get("gas", 0)), int(item.get("ram", 0)), balances)
+
+
+def _token(item: Mapping[str, Any]) -> Token:
+    _known(item, {"symbol", "issuer", "total_supply", *_TOKEN_CONFIG})
+    config = {ours: item[name] for name, ours in _TOKEN_CONFIG.items() if name in item}
+    return Token(str(item["symbol"]), str(item["issuer"]), int(item["total_supply"]), config)
+
+
+def _contract(item: Mapping[str, Any], folder: Path) -> SystemContract:
+    _known(item, {"id", "code", "abi"})
+    abi = json.loads((folder / item["abi"]).read_text("utf-8"))
+    return SystemContract(str(item["id"]), (folder / item["code"]).read_text("utf-8"), abi)
