@@ -97,7 +97,7 @@ class Compiler:
             abi_json: its ABI document as JSON; read only when `validate` is set.
             validate: whether the source is checked against the ABI first, as publishing does.
             timeout_s: deadline; passing it condemns the isolate.
-            raw: leave the text as it is, without rewriting and charges.
+            raw: leave the code as it is, without checks, rewriting or gas: what an operator presets.
 
         Raises:
             IsolateError: the isolate was stopped, never because of what the contract says.

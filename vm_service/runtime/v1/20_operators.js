@@ -148,12 +148,12 @@
   }
   function equal(a, b) {
     pay();
-    return typeof a === 'string' || typeof b === 'string' ? equalPaid(a, b) : a === b;
+    if (typeof a !== 'string' && typeof b !== 'string') return a === b;
+    if (typeof a !== 'string' || typeof b !== 'string') return equalPaid(a, b);
+    meter.take(a.length + b.length);
+    return a === b;
   }
-  function unequal(a, b) {
-    pay();
-    return typeof a === 'string' || typeof b === 'string' ? !equalPaid(a, b) : a !== b;
-  }
+  const unequal = (a, b) => !equal(a, b);
   function below(a, b) {
     pay();
     return typeof a === 'number' && typeof b === 'number' ? a < b : belowPaid(a, b);

@@ -112,6 +112,7 @@
       return FunctionPrototypeApply(FERAL_UNSHIFT, array, items);
     },
   };
+  const { isArray } = Array;
   const FERAL_PUSH = Array.prototype.push;
   const FERAL_UNSHIFT = Array.prototype.unshift;
 
@@ -348,5 +349,7 @@
     },
   };
 
+  V8VM.v1.helpers.push = adding.push;
+  V8VM.v1.helpers.isArray = isArray;
   V8VM.v1.arrays = { methods: { ...adding, ...visiting, ...looking, ...joining, ...copying }, constructors, enter };
 })(globalThis.V8VM);

@@ -55,6 +55,16 @@
     }
   }
 
+  // Names that a declaration's target binds; patterns occur only in code that is compiled raw.
+  function boundNames(target) {
+    if (target === null) return [];
+    if (target.type === 'Identifier') return [target];
+    if (target.type === 'AssignmentPattern') return boundNames(target.left);
+    if (target.type === 'RestElement') return boundNames(target.argument);
+    if (target.type === 'ArrayPattern') return target.elements.flatMap(boundNames);
+    return target.properties.flatMap((property) => boundNames(property.value ?? property.argument));
+  }
+
   class Analysis {
     constructor(program) {
       this.references = new Map(); // Identifier node -> { binding | null, strict }
@@ -99,7 +109,7 @@
       eachChild(node, (child) => {
         if (isFunction(child) || child.type === 'ClassDeclaration' || child.type === 'ClassExpression') return;
         if (child.type === 'VariableDeclaration' && child.kind === 'var') {
-          for (const { id } of child.declarations) scope.declare(id.name, 'var', 0);
+          for (const { id } of child.declarations) for (const { name } of boundNames(id)) scope.declare(name, 'var', 0);
         }
         if (!strict && (child.type === 'BlockStatement' || child.type === 'SwitchCase')) this.hoistBlockFunctions(child, scope);
         this.declareVariables(child, scope, strict);
@@ -128,7 +138,9 @@
     }
 
     declareAll(declaration, scope, skippable = false) {
-      for (const { id, range } of declaration.declarations) scope.declare(id.name, declaration.kind, range[1]).skippable = skippable;
+      for (const { id, range } of declaration.declarations) {
+        for (const { name } of boundNames(id)) scope.declare(name, declaration.kind, range[1]).skippable = skippable;
+      }
     }
 
     visit(node, scope, strict) {
@@ -164,7 +176,30 @@
 
     VariableDeclarator(node, scope, strict) {
       if (node.init) this.visit(node.init, scope, strict);
-      this.write(node.id, scope, true, node.init);
+      if (node.id.type === 'Identifier') this.write(node.id, scope, true, node.init);
+      else this.bind(node.id, scope);
+    }
+
+    // Names bound by a target, whatever their values; defaults inside it are expressions.
+    bind(target, scope) {
+      for (const name of boundNames(target)) this.write(name, scope, true, null);
+      if (target.type !== 'Identifier') this.visitDefaults(target, scope);
+    }
+
+    visitDefaults(target, scope) {
+      eachChild(target, (child, key) => {
+        if (target.type === 'AssignmentPattern' && key === 'right') this.visit(child, scope, true);
+        else if (target.type === 'Property' && key === 'key') {
+          if (target.computed) this.visit(child, scope, true);
+        } else this.visitDefaults(child, scope);
+      });
+    }
+
+    CatchClause(node, scope, strict) {
+      const inner = new Scope(scope, scope.owner, false);
+      for (const { name } of boundNames(node.param)) inner.declare(name, 'var', 0);
+      if (node.param) this.bind(node.param, inner);
+      this.visit(node.body, inner, strict);
     }
 
     MemberExpression(node, scope, strict) {
@@ -213,7 +248,7 @@
       const { left } = node;
       if (left.type === 'VariableDeclaration') {
         if (left.kind !== 'var') this.declareAll(left, inner);
-        for (const { id } of left.declarations) this.write(id, inner, true, null);
+        for (const { id } of left.declarations) this.bind(id, inner);
       } else this.write(left, inner, strict, null);
       this.visit(node.right, inner, strict);
       this.visit(node.body, inner, strict);
@@ -259,10 +294,11 @@
       const isArrow = node.type === 'ArrowFunctionExpression';
       if (!isArrow) scope.declare('arguments', 'param', 0);
       for (const parameter of node.params) {
-        const target = parameter.type === 'RestElement' ? parameter.argument : parameter.type === 'AssignmentPattern' ? parameter.left : parameter;
-        scope.declare(target.name, 'param', 0);
-        this.references.set(target, { binding: scope.find(target.name), strict });
-        if (parameter.type === 'AssignmentPattern') this.visit(parameter.right, scope, strict);
+        for (const target of boundNames(parameter)) {
+          scope.declare(target.name, 'param', 0);
+          this.references.set(target, { binding: scope.find(target.name), strict });
+        }
+        this.visitDefaults(parameter, scope);
       }
       if (node.body.type !== 'BlockStatement') return this.visit(node.body, scope, strict);
       this.declareVariables(node.body, scope, strict);

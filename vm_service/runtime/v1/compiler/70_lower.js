@@ -37,6 +37,7 @@
       this.helpers = new Set();
       this.implicit = new Set([...analysis.implicitGlobals].filter((name) => !endowments.has(name)));
       this.open = null;
+      this.isRaw = layout === null; // code that runs as it is
       this.frame = new Frame(program, null);
     }
 
@@ -169,7 +170,7 @@
       if (binding !== null || this.endowments.has(node.name) || ['undefined', 'NaN', 'Infinity', 'eval'].includes(node.name)) {
         return tree.unary('typeof', this.Identifier(node));
       }
-      if (V8VM.permits.ASKED_FOR.includes(node.name)) return tree.literal('undefined');
+      if (this.isRaw || V8VM.permits.ASKED_FOR.includes(node.name)) return tree.literal('undefined');
       if (!this.implicit.has(node.name)) return tree.unary('typeof', this.freeName(node.name));
       const value = tree.choice(tree.binary('===', this.spell(node.name), this.helper('none')), tree.identifier('undefined'), this.spell(node.name));
       return tree.unary('typeof', value);

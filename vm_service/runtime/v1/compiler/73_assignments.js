@@ -15,8 +15,29 @@
 
     // An expression whose value nobody uses.
     unused(node) {
+      if (this.isPlainPush(node)) return this.push(node);
       if (node.type !== 'UpdateExpression') return this.expression(node);
       return node.argument.type === 'MemberExpression' ? this.updateMember(node) : this.updateName(node);
+    },
+
+    // `list.push(item)` of two names: the most frequent method call there is. Written as a store it is as fast as the
+    // engine's own; whatever is no array, or has another `push`, is called.
+    isPlainPush({ type, callee, arguments: args }) {
+      if (type !== 'CallExpression' || callee.type !== 'MemberExpression' || callee.computed || callee.property.name !== 'push') return false;
+      return this.isSimple(callee.object) && callee.object.type === 'Identifier' && args.length === 1 && this.isSimple(args[0]) && this.isReady(callee.object);
+    },
+
+    push(node) {
+      const list = this.expression(node.callee.object);
+      const item = this.expression(node.arguments[0]);
+      this.impure();
+      const called = { type: 'CallExpression', callee: tree.member(list, 'push'), arguments: [item] };
+      const isArray = this.callHelper('isArray', list);
+      const test = tree.logical('&&', isArray, tree.binary('===', tree.member(list, 'push'), this.helper('push')));
+      const left = tree.assign(this.meter('left'), tree.literal(1), '-=');
+      const charged = tree.logical('&&', tree.binary('<', left, tree.literal(0)), this.callHelper('stop'));
+      const end = { type: 'MemberExpression', computed: true, object: list, property: tree.member(list, 'length') };
+      return tree.choice(test, tree.sequence(charged, tree.assign(end, item)), called);
     },
 
     store(target, lowerValue) {

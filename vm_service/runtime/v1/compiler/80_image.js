@@ -67,5 +67,5 @@
     return { text, endowments: [...lowering.needed] };
   }
 
-  V8VM.image = { emitImage };
+  V8VM.image = { emitImage, scriptText, ENDOWMENTS };
 })(globalThis.V8VM);

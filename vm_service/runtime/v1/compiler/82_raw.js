@@ -1,24 +1,35 @@
 // Raw images: a contract that an operator stored as it is, neither rewritten nor charged for its code; what it calls of the
-// libraries is charged as ever. The chain never makes one of its own accord: publishing always compiles.
+// libraries is charged as ever, and names resolve as in any contract. The chain never makes one of its own accord:
+// publishing always compiles.
 (function (V8VM) {
   'use strict';
 
   const { esprima } = globalThis.v8vmCompiler;
-  const { GLOBALS } = V8VM.permits;
+  const tree = V8VM.tree;
+  const { Lowering } = V8VM;
+  const { ENDOWMENTS, scriptText } = V8VM.image;
 
-  const ENDOWMENTS = new Set([...GLOBALS.kept, ...GLOBALS.removed, ...GLOBALS.libraries]);
-
-  // Endowments that the text may mean: every identifier of that name, wherever it stands.
-  function namesUsed(source) {
-    const names = new Set();
-    for (const { type, value } of esprima.tokenize(source)) if (type === 'Identifier' && ENDOWMENTS.has(value)) names.add(value);
-    return [...names];
+  // The tree with every name resolved and nothing else changed: for code that runs as it is.
+  function resolved(node, lowering) {
+    if (node.type === 'Identifier' && lowering.references.has(node)) return lowering.Identifier(node);
+    if (node.type === 'UnaryExpression' && node.operator === 'typeof' && node.argument.type === 'Identifier') return lowering.typeofName(node.argument);
+    const copy = {};
+    for (const key in node) {
+      const value = node[key];
+      if (Array.isArray(value)) copy[key] = value.map((item) => (tree.isNode(item) ? resolved(item, lowering) : item));
+      else copy[key] = tree.isNode(value) ? resolved(value, lowering) : value;
+    }
+    if (node.type === 'Property' && node.shorthand) copy.shorthand = false;
+    return copy;
   }
 
-  function emitRaw(source) {
-    const endowments = namesUsed(source);
-    return { reference: source, methods: [], text: `(function () { return function (${endowments.join(', ')}) {\n${source}\n}; })`, endowments };
+  // Source text -> {reference, methods, text, endowments}.
+  function compileRaw(source) {
+    const program = esprima.parseScript(source, { range: true });
+    const lowering = new Lowering(program, null, new V8VM.scope.Analysis(program), ENDOWMENTS);
+    const text = scriptText(lowering, resolved(program, lowering).body);
+    return { reference: source, methods: V8VM.publicMethods(program), text, endowments: [...lowering.needed] };
   }
 
-  V8VM.emitRaw = emitRaw;
+  V8VM.compileRaw = compileRaw;
 })(globalThis.V8VM);

@@ -32,7 +32,6 @@
   // abiText: JSON of the ABI document; mustValidate: 'true' checks the contract against it first; isRaw: 'true' leaves the
   // text as it is.
   function compile(source, abiText, mustValidate, isRaw) {
-    if (isRaw === 'true') return JSON.stringify(V8VM.emitRaw(source));
     const deep = V8VM.nesting.tooDeep(source);
     if (deep !== null) return JSON.stringify({ error: `Uncaught exception: Error: ${deep}` });
     if (mustValidate === 'true') {
@@ -40,7 +39,7 @@
       if (error !== null) return JSON.stringify({ error });
     }
     try {
-      return JSON.stringify(compileText(source));
+      return JSON.stringify(isRaw === 'true' ? V8VM.compileRaw(source) : compileText(source));
     } catch (error) {
       return JSON.stringify({ error: `Uncaught exception: ${fail(error)}` });
     }
