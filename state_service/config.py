@@ -98,13 +98,6 @@ class StateConfig(ServerConfig):
         reason="costs 0.1 % of the reads and finds a broken cache within seconds of load",
         minimum=0,
     )
-    stream_buffer_count: int = setting(
-        64,
-        unit="records",
-        help="records read ahead for one change or event stream",
-        reason="hides one disk read; a slow reader holds no more than this",
-        minimum=1,
-    )
     sync_writes: bool = setting(
         True,
         unit="switch",
