@@ -7,6 +7,9 @@ from iost.chain.v1 import transaction_pb2
 from vm_service import transactions
 from vm_service.model import KernelTransaction
 
+BASE = "base.iost"
+"""Publisher of a block's base transaction, which nobody signs: refused anywhere but at the head of a block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -33,19 +36,29 @@ class Intake:
         self._chain_id = chain_id
         self._trust = trust_signature_claims
 
-    def admit(self, received: Sequence[transaction_pb2.Transaction], *, signatures_checked: bool = False) -> list[Item]:
+    def admit(
+        self,
+        received: Sequence[transaction_pb2.Transaction],
+        *,
+        signatures_checked: bool = False,
+        block: bool = False,
+    ) -> list[Item]:
         """Checks transactions, in order.
 
         Args:
             received: as they came.
             signatures_checked: the caller says that all signatures are right.
+            block: they are a block, whose first may be its base transaction, which nobody signs.
         """
         trusted = signatures_checked and self._trust
-        return [self._admit(transaction, trusted=trusted) for transaction in received]
+        return [
+            self._admit(transaction, trusted=trusted, base=block and place == 0 and transactions.is_base(transaction))
+            for place, transaction in enumerate(received)
+        ]
 
-    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool) -> Item:
+    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool, base: bool) -> Item:
         try:
-            admitted = transactions.admit(transaction, self._chain_id, signatures_checked=trusted)
+            admitted = transactions.admit(transaction, self._chain_id, signatures_checked=trusted, block_base=base)
         except transactions.RefusedError as error:
             tx_hash = transactions.digest(transactions.canonical_forms(transaction).full)
             return Item(tx_hash, refused=str(error))

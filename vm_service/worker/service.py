@@ -7,7 +7,7 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
-from vm_service.errors import BatchStoppedError
+from vm_service.errors import BatchStoppedError, BlockRefusedError
 from vm_service.model import Batch, BlockContext, Committed, Mode, Need, View
 from vm_service.worker import channel
 from vm_service.worker.executor import Executor
@@ -99,9 +99,10 @@ class BatchService:
         work: channel.Work,
         *,
         signatures_checked: bool = False,
+        block: bool = False,
     ) -> Run:
         """Takes transactions in and answers those that need not run."""
-        items = self._intake.admit(transactions, signatures_checked=signatures_checked)
+        items = self._intake.admit(transactions, signatures_checked=signatures_checked, block=block)
         self.item_count += len(items)
         run = Run(items)
         by_index = {item.index: item for item in work.excluded if not item.tx_hash}
@@ -216,7 +217,8 @@ class BatchService:
         work: channel.Work,
         judge: Callable[[Sequence[Outcome], Committed], bool] | None = None,
     ) -> tuple[Run, Target]:
-        run = self._admit(request.transactions, work, signatures_checked=request.signatures_checked)
+        claimed = request.signatures_checked
+        run = self._admit(request.transactions, work, signatures_checked=claimed, block=True)
         header = request.header.SerializeToString(deterministic=True)
         block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
         at = View(0, request.parent_id) if request.parent_id else None
@@ -224,9 +226,18 @@ class BatchService:
 
 
 def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:
-    """Returns the block context that the caller brought."""
+    """Returns the block context that the caller brought.
+
+    Block 0 is genesis, where no authority is checked and no gas is paid: it exists on an empty store only.
+    """
     context = convert.block_context(header)
-    return lambda _view: context
+
+    def block(view: View) -> BlockContext:
+        if context.number == 0 and view.version != 0:
+            raise BlockRefusedError("block 0 needs an empty store")
+        return context
+
+    return block
 
 
 def _open(time_ns: int) -> Callable[[View], BlockContext]:
