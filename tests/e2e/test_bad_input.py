@@ -127,7 +127,7 @@ def foreign(node: Node, counter: str) -> Transaction:
         (spoilt(lambda t: t.signers.append("nobody")), "illegal signer"),
         (spoilt(lambda t: t.signers.append("bobby@active")), "unauthorized signer"),
         (spoilt(lambda t: t.actions[0].MergeFrom(Action(data=json.dumps(["x" * 70_000])))), "tx size illegal"),
-        (spoilt(lambda t: t.amount_limits.extend(t.amount_limits)), "duplicated token in amountLimit"),
+        (spoilt(lambda t: t.amount_limits.extend(list(t.amount_limits))), "duplicated token in amountLimit"),
     ],
 )
 def test_transactions_that_are_not_acceptable_are_refused_without_receipt(

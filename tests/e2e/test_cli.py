@@ -73,7 +73,7 @@ def test_a_contract_is_replaced(node: Node, tmp_path: Path) -> None:
     ("arguments", "reason"),
     [
         (("call", "ContractNothing", "add"), "contract ContractNothing not found"),
-        (("call", "token.iost", "transfer", '["iost","alice","bobby","99999999999",""]'), "balance not enough"),
+        (("call", "token.iost", "transfer", '["iost","alice","bobby","9999999999",""]'), "balance not enough"),
     ],
 )
 def test_failures_are_one_line(node: Node, arguments: tuple[str, ...], reason: str) -> None:

@@ -163,12 +163,13 @@ def test_a_contract_is_replaced_by_its_owner_only(node: Node) -> None:
 
 def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -> None:
     head = node.client.head()
-    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
     batch = [signed(node.accounts["alice"], action(counter, "add", i)) for i in (1, 2)]
+    # Later than its transactions.
+    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
     made = node.client.execute_block(
         blocks.ExecuteBlockRequest(block_id=b"b" * 32, parent_id=head.block_id, header=header, transactions=batch)
     )
-    receipts = [outcome.receipt for outcome in made.outcomes]
+    receipts = [check(outcome).receipt for outcome in made.outcomes]
     assert made.gas_usage == sum(receipt.gas_usage for receipt in receipts)
     claim = blocks.ValidateBlockRequest(
         block_id=b"c" * 32,
