@@ -116,6 +116,16 @@ def contract_id(tx_hash: bytes) -> str:
     return "Contract" + base58.encode(tx_hash)
 
 
+BASE_CONTRACT: Final = "base.iost"
+"""Publisher of a block's base transaction, and the contract whose `exec` it calls."""
+
+
+def is_base(transaction: Transaction) -> bool:
+    """Tells whether a transaction has the form of a block's base transaction."""
+    calls = [(action.contract, action.action_name) for action in transaction.actions]
+    return transaction.publisher == BASE_CONTRACT and calls == [(BASE_CONTRACT, "exec")]
+
+
 # -- admission ---------------------------------------------------------------------------------------------------------
 
 

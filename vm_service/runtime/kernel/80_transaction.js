@@ -277,6 +277,12 @@
     return signed;
   }
 
+  // Gas that a transaction may use in all. Block 0 sets none; a base transaction need not name one.
+  function gasLimit(tx) {
+    if (context.block().number === 0) return UNMETERED;
+    return MathFloor((tx.gas_limit || MAX_LIMIT) / (tx.gas_ratio || MIN_RATIO));
+  }
+
   const newResult = () => ({ status: { code: SUCCESS, message: '' }, gas_usage: 0, ram_usage: { __proto__: null }, returns: [], receipts: [], events: [], console: [], gas_js: [] });
 
   function execute(tx) {
@@ -290,8 +296,7 @@
       throw error;
     }
     const result = newResult();
-    const free = context.block().number === 0 || isBase(tx);
-    transaction.budget = (free ? UNMETERED : MathFloor(tx.gas_limit / tx.gas_ratio)) - paid;
+    transaction.budget = gasLimit(tx) - paid;
     result.gas_usage = (paid + runActions(tx, transaction, result)) * tx.gas_ratio;
     meter.enter(UNMETERED);
     settle(tx, transaction, result);
