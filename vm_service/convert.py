@@ -13,7 +13,7 @@ from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.model import BlockContext, KernelCall, Result, Status
 
 MAX_GAS_LIMIT = 400_000_000
-"""Gas of a call that names no limit, in hundredths: the largest that a transaction may have."""
+"""Most gas of a call, in hundredths: the largest that a transaction may have."""
 
 STATUS_OFFSET = 1
 """Wire values of status codes are IOST's moved up by one, since zero means unspecified."""
@@ -39,7 +39,7 @@ def kernel_call(call: execution_pb.ContractCall) -> KernelCall:
         "action": call.action_name,
         "data": call.data or "[]",
         "publisher": call.publisher,
-        "gas_limit": call.gas_limit or MAX_GAS_LIMIT,
+        "gas_limit": min(call.gas_limit or MAX_GAS_LIMIT, MAX_GAS_LIMIT),
     }
 
 

@@ -7,10 +7,6 @@ from iost.chain.v1 import transaction_pb2
 from vm_service import transactions
 from vm_service.model import KernelTransaction
 
-BASE = "base.iost"
-"""Publisher of a block's base transaction, which nobody signs: refused anywhere but at the head of a block."""
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """A transaction as the batch sees it."""

@@ -295,3 +295,32 @@ def test_a_block_on_an_unknown_parent_is_an_error(world: VmWorld) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         world.execution.ExecuteBlock(request)
     assert from_rpc_error(caught.value).reason == "BLOCK_NOT_FOUND"
+
+
+# -- what nobody may ask for -------------------------------------------------------------------------------------------
+
+
+def test_block_0_is_refused_on_a_store_that_is_not_empty(world: VmWorld) -> None:
+    made = world.signer.transfer(ALICE, BOBBY, sign=False)
+    genesis = block_pb2.BlockHeader(number=0, time_ns=time.time_ns())
+    with pytest.raises(grpc.RpcError) as caught:
+        world.execute(made, header=genesis)
+    assert from_rpc_error(caught.value).reason == "BLOCK_REFUSED"
+    with pytest.raises(grpc.RpcError):
+        world.execution.ExecuteBlock(pb.ExecuteBlockRequest(header=genesis, transactions=[made]))
+
+
+def test_the_publisher_of_base_transactions_is_refused_anywhere_but_at_the_head_of_a_block(world: VmWorld) -> None:
+    base = world.signer.transaction("base.iost", ("base.iost", "exec", ('{"parent":["a","1",true]}',)), sign=False)
+    del base.publisher_signatures[:]
+    assert world.execute(base).outcomes[0].verdict == pb.VERDICT_REFUSED
+    request = pb.ExecuteBlockRequest(header=header(world, 5), transactions=[world.signer.transfer(ALICE, BOBBY), base])
+    outcomes = world.execution.ExecuteBlock(request).outcomes
+    assert [outcome.verdict for outcome in outcomes] == [pb.VERDICT_EXECUTED, pb.VERDICT_REFUSED]
+
+
+def test_a_call_gets_no_more_gas_than_a_transaction(world: VmWorld) -> None:
+    call = balance_call()
+    call.gas_limit = 2**60
+    outcome = world.execution.CallContracts(pb.CallContractsRequest(calls=[call])).outcomes[0]
+    assert outcome.status.code == SUCCESS
