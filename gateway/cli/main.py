@@ -73,7 +73,9 @@ def main() -> None:
     try:
         app()
     except RemoteError as error:
-        _fail(f"{error.reason}: {error.message}")
+        # An incident is what finds the trace of a bug in the log of its service.
+        incident = error.metadata.get("incident")
+        _fail(f"{error.reason}: {error.message}" + (f" (incident {incident})" if incident else ""))
     except TransactionError as error:
         _fail(f"{error.name}: {error.message}")
     except (CompileError, InputError, KeyFileError) as error:
