@@ -6,6 +6,7 @@
 
   const INT64_MAX = 2n ** 63n - 1n;
   const INT64_MIN = -(2n ** 63n);
+  const MAX_DIGITS = 19;
   const POWERS = [];
   for (let i = 0, power = 1n; i <= 18; i++, power *= 10n) POWERS[i] = power;
 
@@ -43,6 +44,20 @@
     return -1;
   }
 
+  // Number of digits after leading zeros; what has more than an int64 is never turned into a number.
+  function significant(digits) {
+    let zeros = 0;
+    while (zeros < digits.length && digits[zeros] === '0') zeros++;
+    return digits.length - zeros;
+  }
+
+  // The int64 that digits write, or null when they write none.
+  function int64(digits, negative) {
+    if (significant(digits) > MAX_DIGITS) return null;
+    const value = negative ? -BigInt(digits) : BigInt(digits);
+    return fitsInt64(value) ? value : null;
+  }
+
   // Reads decimal text, cutting digits beyond `decimals`. Returns {value} or {error: what is wrong}.
   function parse(text, decimals) {
     if (text === '' || text[0] === '.') return { error: 'amount string is empty or starts with a point' };
@@ -51,9 +66,8 @@
     const point = StringPrototypeIndexOf(text, '.');
     const whole = StringPrototypeSlice(text, from, point < 0 ? text.length : point);
     const fraction = point < 0 ? '' : StringPrototypeSlice(text, point + 1, point + 1 + decimals);
-    const magnitude = BigInt(whole + StringPrototypePadEnd(fraction, decimals, '0'));
-    const value = text[0] === '-' ? -magnitude : magnitude;
-    return fitsInt64(value) ? { value } : { error: 'overflow' };
+    const value = int64(whole + StringPrototypePadEnd(fraction, decimals, '0'), text[0] === '-');
+    return value === null ? { error: 'overflow' } : { value };
   }
 
   // Whether the text is digits with at most one point between digits: ^([0-9]+[.])?[0-9]+$
@@ -62,5 +76,5 @@
     return badDigit(text, 0) < 0;
   }
 
-  V8VM.decimal = { INT64_MAX, POWERS, fitsInt64, format, formatFixed, parse, isPlain };
+  V8VM.decimal = { INT64_MAX, POWERS, int64, format, formatFixed, parse, isPlain };
 })(globalThis.V8VM);

@@ -4,11 +4,11 @@
   'use strict';
 
   const {
-    ArrayIsArray, BigInt, JSONParse, Number, RegExpPrototypeTest, StringPrototypeCharCodeAt, StringPrototypeEndsWith, StringPrototypeSlice,
+    ArrayIsArray, JSONParse, Number, RegExpPrototypeTest, StringPrototypeCharCodeAt, StringPrototypeEndsWith, StringPrototypeSlice,
     StringPrototypeToWellFormed,
   } = V8VM.primordials;
   const { encode, parseExact, RawNumber, JsonText } = V8VM.text;
-  const { fitsInt64 } = V8VM.decimal;
+  const { int64 } = V8VM.decimal;
   const { Failure } = V8VM;
 
   const INTEGER = /^-?[0-9]+$/;
@@ -59,9 +59,13 @@
 
   function integer(value) {
     if (!(value instanceof RawNumber)) throw new Failure(`error parse number arg ${shown(value)}, invalid value type`);
-    const problem = !RegExpPrototypeTest(INTEGER, value.source) ? 'invalid syntax' : !fitsInt64(BigInt(value.source)) ? 'value out of range' : null;
-    if (problem !== null) throw new Failure(`error parse number arg ${shown(value)}, strconv.ParseInt: parsing "${value.source}": ${problem}`);
-    return BigInt(value.source);
+    const { source } = value;
+    const refuse = (problem) => new Failure(`error parse number arg ${shown(value)}, strconv.ParseInt: parsing "${source}": ${problem}`);
+    if (!RegExpPrototypeTest(INTEGER, source)) throw refuse('invalid syntax');
+    const negative = source[0] === '-';
+    const number = int64(negative ? StringPrototypeSlice(source, 1) : source, negative);
+    if (number === null) throw refuse('value out of range');
+    return number;
   }
 
   function typed(kind, value) {

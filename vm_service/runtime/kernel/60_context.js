@@ -31,6 +31,7 @@
       block,
       budget: 0, // gas left for the running action, shown as gas_limit
       receipts: [],
+      receiptUnits: 0,
       moves: [], // {sym, from, amount}: what left an account, beside its receipt
       events: [],
       console: [],

@@ -9,6 +9,7 @@
   const { meter, costs, contracts, Failure } = V8VM;
 
   const MAX_HEIGHT = 5; // the action's frame and four nested ones
+  const FREE_PAYERS = 64; // of one frame
 
   // Lists of frames above are linked from the inside out: {contract, next} and {contract, api, next}.
   class Frame {
@@ -88,8 +89,9 @@
 
   const resultOf = (outcome) => (outcome.ok ? outcome.result : fail(outcome.error));
 
-  // Every other payer that this frame made pay must have agreed. Free, as in the reference.
+  // Every other payer that this frame made pay must have agreed. Free, as in the reference, for an ordinary number of them.
   function requirePayers(frame) {
+    if (frame.ram.size > FREE_PAYERS) meter.charge(costs.get * (frame.ram.size - FREE_PAYERS));
     for (const [payer, bytes] of frame.ram) {
       if (bytes <= 0 || payer === frame.contract) continue;
       const saved = meter.used;

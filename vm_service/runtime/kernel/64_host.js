@@ -9,6 +9,8 @@
 
   const CONSOLE_MAX_LINES = 256; // per transaction: a debug channel, not a log
   const CONSOLE_MAX_UNITS = 65536;
+  const FREE_RECEIPT_UNITS = 1 << 18; // of all receipts of a transaction
+  const RECEIPT_UNITS = 64; // what a receipt takes beside its text
 
   const here = () => V8VM.frames.current().contract;
   const visible = (value) => (value === null ? null : values.visible(value));
@@ -16,10 +18,17 @@
   // After fork 3.9.0 this reads as absent for everybody.
   const hidden = (contract, key) => contract === 'base.iost' && V8VM.primordials.StringPrototypeStartsWith(key, 'chain_info_');
 
+  // Receipts are free for contracts; far beyond what ordinary ones issue, they cost a gas for each unit.
+  function chargeVolume(transaction, units) {
+    transaction.receiptUnits += units + RECEIPT_UNITS;
+    if (transaction.receiptUnits > FREE_RECEIPT_UNITS) meter.charge(units + RECEIPT_UNITS);
+  }
+
   function receipt(content) {
     const frame = V8VM.frames.current();
     if (!frame.sandboxed) meter.charge(costs.netByte * utf8Length(content));
     const transaction = context.current();
+    chargeVolume(transaction, content.length);
     ArrayPrototypePush(transaction.receipts, { func_name: `${frame.contract}/${frame.api ?? ''}`, content });
     ArrayPrototypePush(transaction.events, { topic: 'receipt', contract: frame.contract, action: frame.api ?? '', data: content });
   }

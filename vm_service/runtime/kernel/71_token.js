@@ -7,7 +7,7 @@
   'use strict';
 
   const {
-    ArrayPrototypePush, ArrayPrototypeSort, BigInt, NumberIsInteger, RegExpPrototypeTest, StringPrototypeStartsWith,
+    ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSort, BigInt, NumberIsInteger, RegExpPrototypeTest, StringPrototypeStartsWith,
   } = V8VM.primordials;
   const { meter, state, values, context, authority } = V8VM;
   const { utf8Length, parseExact, RawNumber } = V8VM.text;
@@ -84,11 +84,11 @@
     return total;
   }
 
+  // The items of a cell; they are shared, not to be changed.
   function frozenItems(cell) {
     op();
-    const items = parseExact(cell.data);
-    for (let i = 0; i < items.length; i++) items[i] = { amount: BigInt(items[i].Amount.source), time: BigInt(items[i].Ftime.source) };
-    return items;
+    cell.parsed ??= ArrayPrototypeMap(parseExact(cell.data), (item) => ({ amount: BigInt(item.Amount.source), time: BigInt(item.Ftime.source) }));
+    return cell.parsed;
   }
 
   function frozenText(items, from) {
@@ -101,7 +101,7 @@
 
   function freeze(sym, account, amount, time) {
     const cell = state.mapHasGet(TOKEN, `TF${account}`, sym);
-    const items = cell === null ? [] : frozenItems(cell);
+    const items = cell === null ? [] : [...frozenItems(cell)];
     items[items.length] = { amount, time };
     ArrayPrototypeSort(items, earlier);
     op(items.length);
