@@ -94,7 +94,7 @@ def check_ports(wanted: Sequence[Program]) -> None:
             except OSError as error:
                 raise PortBusyError(
                     f"port {program.port} of the {program.name} service cannot be used ({error.strerror}); "
-                    f"choose another with --{program.name}-port"
+                    f"choose another with --{program.name}-port (make run {program.name.upper()}_PORT=...)"
                 ) from None
 
 

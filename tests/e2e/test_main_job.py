@@ -188,6 +188,22 @@ def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -
     assert node.client.head().final_version == made.version
 
 
+def test_a_discarded_block_leaves_nothing_and_its_transactions_can_run_again(node: Node, counter: str) -> None:
+    head, before = node.client.head(), count(node, counter)
+    batch = [signed(node.accounts["alice"], action(counter, "add", 9))]
+    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    request = blocks.ExecuteBlockRequest(parent_id=head.block_id, header=header, transactions=batch)
+    made = node.client.execute_block(request)
+    assert count(node, counter) == before + 9
+    assert list(node.client.discard_block(made.block_id).dropped_block_ids) == [made.block_id]
+    assert node.client.head() == head
+    assert count(node, counter) == before
+    assert not node.client.receipts([made.outcomes[0].tx_hash])[0].HasField("receipt")
+    again = node.client.execute(batch).outcomes[0]
+    assert again.verdict == VERDICT_EXECUTED
+    assert count(node, counter) == before + 9
+
+
 def test_reflection_lists_the_services_of_all_three(node: Node) -> None:
     expected = {
         node.gateway: {"TransactionService", "BlockService", "ContractService", "InspectionService"},
