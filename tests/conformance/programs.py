@@ -34,21 +34,73 @@ BINARY = (
 )
 ASSIGN = ("=", "+=", "-=", "*=", "/=", "%=", "|=", "&=", "^=", "<<=", ">>=", ">>>=", "**=")
 TEXT_CALLS = (
-    "indexOf('b')", "includes('a')", "slice(1)", "split('')", "replace('a', 'zz')", "toUpperCase()", "trim()", "substring(0, 2)",
-    "charAt(1)", "charCodeAt(0)", "concat('q', 1)", "repeat(2)", "startsWith('a')", "endsWith('c')", "lastIndexOf('c')", "length",
-)  # fmt: skip
+    "indexOf('b')",
+    "includes('a')",
+    "slice(1)",
+    "split('')",
+    "replace('a', 'zz')",
+    "toUpperCase()",
+    "trim()",
+    "substring(0, 2)",
+    "charAt(1)",
+    "charCodeAt(0)",
+    "concat('q', 1)",
+    "repeat(2)",
+    "startsWith('a')",
+    "endsWith('c')",
+    "lastIndexOf('c')",
+    "length",
+)
 LIST_CALLS = (
-    "map(v => v + 1)", "filter(v => v > 1)", "forEach(v => { x = v; })", "slice(0, 2)", "indexOf(2)", "join('-')", "concat([9])",
-    "every(v => v !== null)", "find(v => v > 1)", "findIndex(v => v === 2)", "includes(1)", "reverse()", "sort()",
-    "sort((p, q) => q - p)", "push(5)", "pop()", "shift()", "unshift(0)", "splice(0, 1, 3, 4)", "keys()", "length", "toString()",
-)  # fmt: skip
+    "map(v => v + 1)",
+    "filter(v => v > 1)",
+    "forEach(v => { x = v; })",
+    "slice(0, 2)",
+    "indexOf(2)",
+    "join('-')",
+    "concat([9])",
+    "every(v => v !== null)",
+    "find(v => v > 1)",
+    "findIndex(v => v === 2)",
+    "includes(1)",
+    "reverse()",
+    "sort()",
+    "sort((p, q) => q - p)",
+    "push(5)",
+    "pop()",
+    "shift()",
+    "unshift(0)",
+    "splice(0, 1, 3, 4)",
+    "keys()",
+    "length",
+    "toString()",
+)
 LIBRARY = (
-    "storage.put('k', String({}))", "storage.get('k')", "storage.has('n')", "storage.del('k')", "storage.mapPut('m', 'f' + i, `${{{}}}`)",
-    "storage.mapGet('m', 'f0')", "storage.mapKeys('m')", "storage.mapLen('m')", "new BigNumber({}).plus(3).toString()",
-    "new Int64(7).multi(3).toString()", "new Float64('2.5').div(4).toString()", "JSON.stringify({})", "JSON.parse('[1,{{\"a\":2}}]')",
-    "Math.floor({})", "Math.max(1, {})", "Object.keys({{a: 1, b: {}}})", "Number({})", "isNaN({})", "Array.isArray({})",
-    "IOSTCrypto.sha3('abc')", "typeof {}", "blockchain.contractName()", "block.number", "Object.assign({{}}, {{q: {}}})",
-)  # fmt: skip
+    "storage.put('k', String({}))",
+    "storage.get('k')",
+    "storage.has('n')",
+    "storage.del('k')",
+    "storage.mapPut('m', 'f' + i, `${{{}}}`)",
+    "storage.mapGet('m', 'f0')",
+    "storage.mapKeys('m')",
+    "storage.mapLen('m')",
+    "new BigNumber({}).plus(3).toString()",
+    "new Int64(7).multi(3).toString()",
+    "new Float64('2.5').div(4).toString()",
+    "JSON.stringify({})",
+    "JSON.parse('[1,{{\"a\":2}}]')",
+    "Math.floor({})",
+    "Math.max(1, {})",
+    "Object.keys({{a: 1, b: {}}})",
+    "Number({})",
+    "isNaN({})",
+    "Array.isArray({})",
+    "IOSTCrypto.sha3('abc')",
+    "typeof {}",
+    "blockchain.contractName()",
+    "block.number",
+    "Object.assign({{}}, {{q: {}}})",
+)
 
 
 class Generator:
@@ -73,10 +125,31 @@ class Generator:
             lambda: self.random.choice(NAMES),
             lambda: self.random.choice(NUMBERS),
             lambda: repr(self.random.choice(TEXTS)),
-            self.binary, self.binary, self.binary, self.logical, self.conditional, self.unary, self.template, self.list, self.object,
-            self.member, self.text_call, self.list_call, self.call, self.assignment, self.update, self.library, self.library,
-            self.function, self.sequence, lambda: "this.helper(a)", lambda: "a", lambda: "b", lambda: "i", self.instance,
-        )  # fmt: skip
+            self.binary,
+            self.binary,
+            self.binary,
+            self.logical,
+            self.conditional,
+            self.unary,
+            self.template,
+            self.list,
+            self.object,
+            self.member,
+            self.text_call,
+            self.list_call,
+            self.call,
+            self.assignment,
+            self.update,
+            self.library,
+            self.library,
+            self.function,
+            self.sequence,
+            lambda: "this.helper(a)",
+            lambda: "a",
+            lambda: "b",
+            lambda: "i",
+            self.instance,
+        )
 
     def binary(self) -> str:
         return f"({self.expression()} {self.random.choice(BINARY)} {self.expression()})".replace("(-3 **", "(3 **")
@@ -156,9 +229,19 @@ class Generator:
             lambda: f"{self.assignment()};",
             lambda: f"{self.expression()};".replace("({", "+({", 1),
             lambda: f"x = {self.expression()};",
-            self.branch, self.loop, self.loop, self.while_loop, self.do_loop, self.for_in, self.for_of, self.switch, self.declaration,
-            self.block, self.maybe_throw, self.maybe_return,
-        )  # fmt: skip
+            self.branch,
+            self.loop,
+            self.loop,
+            self.while_loop,
+            self.do_loop,
+            self.for_in,
+            self.for_of,
+            self.switch,
+            self.declaration,
+            self.block,
+            self.maybe_throw,
+            self.maybe_return,
+        )
 
     def statements(self, most: int = 3) -> str:
         return " ".join(self.statement() for _ in range(self.random.randrange(1, most + 1)))
@@ -185,8 +268,8 @@ class Generator:
 
     def switch(self) -> str:
         return (
-            f"switch ({self.expression()}) {{ case 1: {self.statements()} break; case {self.expression()}: {self.statements()} "
-            f"default: {self.statements()} }}"
+            f"switch ({self.expression()}) {{ case 1: {self.statements()} break; "
+            f"case {self.expression()}: {self.statements()} default: {self.statements()} }}"
         )
 
     def declaration(self) -> str:

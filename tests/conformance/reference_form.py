@@ -1,8 +1,8 @@
-"""Runs contracts in the reference form: the text that the chain stores as code, with one call of the counter at every point.
+"""Runs contracts in the reference form: the text that the chain stores as code, a call of the counter at every point.
 
 The image that production runs is lowered from the same tree: charges merged, operators inlined, depth counted. This
-module runs the unlowered text on the plainest helpers that the rules allow, so that both can be held against each other:
-equal results and equal gas, whatever the lowering does.
+module runs the unlowered text on the plainest helpers that the rules allow, so that both can be held against each
+other: equal results and equal gas, whatever the lowering does.
 """
 
 import json
