@@ -18,7 +18,7 @@ from chassis import errors
 from chassis.config import ServerConfig, settings_of
 from chassis.errors import ServiceError
 from chassis.metrics import Metrics
-from vm_service.runtime.tables import kernel_tables
+from vm_service.sandbox.kernel_tables import kernel_tables
 
 FOLDER = Path(__file__).parent
 SERVICES = {"gateway": "gateway", "vm_service": "vm", "state_service": "state"}
