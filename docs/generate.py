@@ -136,9 +136,9 @@ def gas() -> str:
         [
             "# Gas\n",
             NOTE,
-            "Receipts show gas in hundredths, times the gas ratio of the transaction. A transaction pays for its bytes,",
-            "for the accounts read to check its signatures, then for its actions; each charge is checked when it is made,",
-            "and what exceeds the limit ends the transaction with all gas used.\n",
+            "Receipts show gas in hundredths, times the gas ratio of the transaction. A transaction pays for its",
+            "bytes, for the accounts read to check its signatures, then for its actions; each charge is checked when",
+            "it is made, and what exceeds the limit ends the transaction with all gas used.\n",
             "## Prices of the kernel\n",
             table(("price", "gas", "for"), costs) + "\n",
             "## Native methods\n",
