@@ -32,7 +32,8 @@ class CallPolicy:
     Attributes:
         service: full name ("iost.vm.v1.ExecutionService"); empty: all services.
         method: method name; empty: all methods of the service.
-        timeout_ms: deadline of a call that sets none; 0: no deadline (long-lived streams).
+        timeout_ms: deadline of a call that sets none; 0: no deadline (long-lived streams). gRPC ends such calls up to a
+            second early (grpc issue 34547): a call that must end within a few seconds sets its own `timeout`.
         attempts: most tries while the service is unavailable; 1: no retry, at most 5 (a limit of gRPC).
         wait_for_ready: wait for the connection, within the deadline, instead of failing at once.
     """
