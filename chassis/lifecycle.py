@@ -93,7 +93,7 @@ class Server:
             self._stopping.set()
 
     async def stopping(self) -> None:
-        """Waits until stopping is requested: a service with endless streams ends them then, not when the grace is over."""
+        """Waits until stopping is requested: endless streams end then, not when the grace is over."""
         await self._stopping.wait()
 
     async def set_serving(self, serving: bool) -> None:
