@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tests.conformance.go_json import account_json, compact
 from tests.conformance.ledger import Ledger
 from vm_service import base58
+from vm_service.compiler.pipeline import image_key
 from vm_service.model import Batch, BlockContext, KernelTransaction, Mode, View
 from vm_service.state_keys import StoredValue, contract_key
 from vm_service.worker.executor import Executor
@@ -30,8 +31,8 @@ class Token {
     const units = new Int64(amount);
     const left = new Int64(this.balanceOf(from)).minus(units);
     if (left.lt('0')) throw new Error('balance not enough');
-    storage.mapPut('balances', from, left.toString(), from);
-    storage.mapPut('balances', to, new Int64(this.balanceOf(to)).plus(units).toString(), from);
+    storage.mapPut('balances', from, left.toString());
+    storage.mapPut('balances', to, new Int64(this.balanceOf(to)).plus(units).toString());
     return left.toString();
   }
 }
@@ -54,7 +55,9 @@ def _ledger() -> Ledger:
         record = compact({"id": contract, "info": {"lang": "native", "version": "1.0.6", "abi": []}})
         ledger.write({contract_key(contract): StoredValue("j", record).encode()})
     info = {"lang": "javascript", "version": "1.0.0", "abi": TOKEN_ABI}
-    token = compact({"id": TOKEN_ID, "info": info, "code": TOKEN_CODE, "code_hash": "", "code_bytes": 0})
+    token = compact(
+        {"id": TOKEN_ID, "info": info, "code": TOKEN_CODE, "code_hash": image_key(TOKEN_CODE), "code_bytes": 0}
+    )
     ledger.write({contract_key(TOKEN_ID): StoredValue("j", token).encode()})
     attributes = {"issuer": ("s", "user_0"), "totalSupply": ("i", "10000000000"), "supply": ("i", "10000000000")}
     flags = {"canTransfer": ("b", "t"), "onlyIssuerCanTransfer": ("b", "f"), "decimal": ("i", "8")}
@@ -66,7 +69,7 @@ def _ledger() -> Ledger:
         ledger.set_gas(account, 1_000_000_000)
         ledger.set_balance("iost", account, 10**17)
         ledger.set_balance("ram", account, 10**9)
-        ledger.map_put(TOKEN_ID, "balances", account, StoredValue("s", "1000000000", account))
+        ledger.map_put(TOKEN_ID, "balances", account, StoredValue("s", "1000000000", TOKEN_ID))
     return ledger
 
 

@@ -55,9 +55,9 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
-def run_scenario(scenario: Scenario) -> Iterator[tuple[int, list[Failure]]]:
+def run_scenario(scenario: Scenario, *, cold: bool = False) -> Iterator[tuple[int, list[Failure]]]:
     """Yields each step's number and what it failed; set-up failures come first, as step -1."""
-    world = World(scenario)
+    world = World(scenario, cold=cold)
     try:
         prepare(world)
         for step in scenario.setup:
@@ -84,10 +84,10 @@ def _run_step(world: World, scenario: Scenario, number: int, step: dict[str, obj
     ]
 
 
-def run_files(files: Sequence[Path], root: Path, report: Report) -> Iterator[Failure]:
+def run_files(files: Sequence[Path], root: Path, report: Report, *, cold: bool = False) -> Iterator[Failure]:
     """Runs files one after the other; yields failures as they come and counts steps."""
     for path in files:
-        for number, failures in run_scenario(load(path, root)):
+        for number, failures in run_scenario(load(path, root), cold=cold):
             if number != SETUP:
                 report.failed += bool(failures)
                 report.passed += not failures
@@ -100,11 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, default=Path(), help="where relative contract_file and abi_file paths start"
     )
+    parser.add_argument("--cold", action="store_true", help="a new executor for every batch: slow, and equal in result")
     parser.add_argument("--json", type=Path, help="write the report there as JSON")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILES", help="scenario files")
     options = parser.parse_args(arguments)
     report = Report(failures=[])
-    for failure in run_files(options.files, options.root, report):
+    for failure in run_files(options.files, options.root, report, cold=options.cold):
         print(failure, flush=True)
         report.failures.append(failure)  # type: ignore[union-attr]
     print(f"{report.passed} passed, {report.failed} failed")

@@ -10,6 +10,10 @@ CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*/*.json"))
 
 
+COLD_FILES = [path for path in FILES if path.stem.startswith("tx_")]
+"""Files whose results could depend on what an executor has run before; the others start from nothing at each step."""
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_all_steps_of_a_case_give_what_it_says(path: Path) -> None:
@@ -19,3 +23,13 @@ def test_all_steps_of_a_case_give_what_it_says(path: Path) -> None:
 
     assert not failures
     assert report.passed > 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("path", COLD_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_cold_executor_gives_the_same(path: Path) -> None:
+    report = Report()
+
+    failures = [str(failure) for failure in run_files([path], path.parent, report, cold=True)]
+
+    assert not failures

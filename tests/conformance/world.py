@@ -60,8 +60,10 @@ class Request:
 class World:
     """Runs requests on the executor that production uses, one batch each, committed."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, cold: bool = False) -> None:
+        """Starts empty; `cold`: every batch gets an executor that has never run anything."""
         self.scenario = scenario
+        self._cold = cold
         self.ledger = Ledger()
         self.executor = Executor(self.ledger.state)
         initial = scenario.initial
@@ -117,6 +119,8 @@ class World:
         return BlockContext(block.number, block.parent_hash, block.witness, block.time_ns)
 
     def _run(self, batch: Batch) -> Result:
+        if self._cold and self._batch_count:
+            self.restart()
         self._batch_count += 1
         commit_id = f"batch {self._batch_count}".encode()  # a scenario may send the same transaction again
         result = self.executor.run(batch)

@@ -10,7 +10,6 @@
   let compiled = new Map(); // what was asked -> answer: {error} or {key, code_bytes, ...}
   let asked = new Map(); // need_id -> what was asked
   let used = new Map(); // contract id -> key of the image that ran it in this batch
-  let keysByHash = new Map(); // code hash of a record -> key of the image that runs it
 
   function open() {
     needs = [];
@@ -43,15 +42,20 @@
     return key;
   }
 
+  // A record remembers its image: its code hash may name one of another compiler version, and a preset record has none.
   function find(record) {
+    if (record.image !== undefined && V8VM.v1.images.has(record.image)) return record.image;
     const hash = record.code_hash;
-    if (hash !== '' && V8VM.v1.images.has(hash)) return hash;
-    const known = keysByHash.get(hash);
-    if (known !== undefined && V8VM.v1.images.has(known)) return known;
+    record.image = hash !== '' && V8VM.v1.images.has(hash) ? hash : compileRecord(record);
+    return record.image;
+  }
+
+  function compileRecord(record) {
     const { key, error } = compile(record.code, record.info, false, record.raw === true);
     if (error !== undefined) throw new V8VM.Failure(error);
-    if (hash !== '' && key !== hash) keysByHash.set(hash, key); // the compiler is another version than the one that published it
-    return key;
+    if (V8VM.v1.images.has(key)) return key;
+    compiled.clear(); // the image was let go since: ask again
+    return compileRecord(record);
   }
 
   V8VM.images = { open, compile, answer, require, needs: () => needs, used: () => used };
