@@ -26,6 +26,7 @@
     depth = 0; // slots (8 bytes) of the native stack that counted frames hold
     done = 0; // units of work done
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
+    unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
 
     // Gas used by the running sandbox; all of it once it ran out.
@@ -81,9 +82,18 @@
 
     // Marks the sandbox as stopped; returns what to throw. The first reason stays.
     die(reason) {
-      if (meter.dead === null) meter.dead = reason;
+      if (meter.dead === null) {
+        meter.dead = reason;
+        meter.unspent = meter.left;
+      }
       meter.left = SPENT;
       return STOP;
+    }
+
+    // Takes a stop back that ends only the running sandbox (`depth`): its caller goes on with an error.
+    revive() {
+      meter.dead = null;
+      meter.left = meter.unspent;
     }
 
     // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth goes on counting: the frames of

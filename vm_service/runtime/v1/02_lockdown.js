@@ -80,7 +80,9 @@
     stand(objects.symbolFunctions.Symbol, Symbol, objects.symbolStatics);
     stand(objects.errorConstructors.Error, Error, objects.errorStatics);
     define(objects.errorConstructors.Error, 'stackTraceLimit', 0);
+    defineAll(Error.prototype, objects.errorMethods);
     defineAll(Object, objects.objectStatics);
+    defineAll(Object.prototype, objects.objectMethods);
     ObjectDefineProperty(Object.prototype, '__proto__', {
       ...ObjectGetOwnPropertyDescriptor(Object.prototype, '__proto__'),
       set: ObjectGetOwnPropertyDescriptor(objects.objectAccessors, '__proto__').set,

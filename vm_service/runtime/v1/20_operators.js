@@ -16,6 +16,8 @@
   const CONCAT_GAS_PER_UNIT = 0.1;
 
   const DEPTH_LIMIT = 200000; // slots; compiler/71_statements.js counts functions against the same limit
+  const PRIMITIVE_SLOTS = 60; // stack of a conversion
+  const NATIVE_SLOTS = 250; // stack of an engine function that calls contract code back (getters, conversions)
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
   const MAX_SPREAD = 60000; // V8 passes at most 65,535 arguments
   const UNITS_PER_CHARACTER = 1 / 8; // work of comparing or scanning text
@@ -30,6 +32,13 @@
 
   // The primitive value of an object, as the language converts it; what it calls is contract code or priced methods.
   function primitive(value, hint) {
+    const saved = enter(PRIMITIVE_SLOTS);
+    const result = convert(value, hint);
+    meter.depth = saved;
+    return result;
+  }
+
+  function convert(value, hint) {
     const exotic = value[SymbolToPrimitive];
     if (exotic !== undefined && exotic !== null) {
       const result = FunctionPrototypeCall(exotic, value, hint);
@@ -257,10 +266,18 @@
   // Counts `slots` of stack; `back` gives them back and passes a value through.
   function enter(slots) {
     const saved = meter.depth;
-    meter.work(1);
     if ((meter.depth += slots) > DEPTH_LIMIT) tooDeep();
     return saved;
   }
+
+  // The same for a default value: what it calls runs before the function has charged anything.
+  function enterDefault(slots) {
+    meter.work(1);
+    return enter(slots);
+  }
+
+  // Counts the stack of an engine function that may call back; returns what to set `meter.depth` to afterwards.
+  const enterNative = () => enter(NATIVE_SLOTS);
 
   function back(saved, value) {
     meter.depth = saved;
@@ -359,12 +376,13 @@
   }
 
   function payLength(array, length) {
-    if (length > array.length) meter.work((length - array.length) * 2);
+    if (length > array.length && length >>> 0 === length) meter.work((length - array.length) * 2);
   }
 
   function setLength(object, value) {
     if (!ArrayIsArray(object)) return (object.length = value);
     const length = number(value);
+    if (isObject(value)) number(value); // the language converts it twice
     payLength(object, length);
     object.length = length;
     return value;
@@ -384,13 +402,14 @@
     return (object[checked] = value);
   }
 
-  // `object[name]++` and the like, where the value is used.
+  // `object[name]++` and the like, where the value is used. The engine converts the key for the read and for the write.
   function update(object, name, step, isPrefix) {
-    const checked = propertyKey(name);
-    const before = number(object[checked]);
-    setMember(object, checked, before + step);
+    const before = number(object[name]);
+    setMember(object, name, before + step);
     return isPrefix ? before + step : before;
   }
+
+  const last = (...values) => values[values.length - 1];
 
   const plus = (value, step) => (typeof value === 'number' ? value + step : number(value) + step);
 
@@ -420,10 +439,10 @@
       __proto__: null,
       ...OPERATORS,
       meter, stop: meter.stop, work: meter.work,
-      template, items, spread, tooDeep, enter, back, yielding, resumed, delegate, made, prototype, base, keysOf, compared, setLength, key,
-      setMember, update, plus, unknown, known, none: NONE, eval: evaluate, malformed,
+      template, items, spread, tooDeep, enterDefault, back, yielding, resumed, delegate, made, prototype, base, keysOf, compared, setLength, key,
+      setMember, update, plus, last, name: propertyKey, unknown, known, none: NONE, eval: evaluate, malformed,
     },
     convert: { isObject, primitive, number, text, propertyKey, scan },
-    checkChain, payLength, refuseCode, DEPTH_LIMIT, tooDeep,
+    checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep,
   };
 })(globalThis.V8VM);

@@ -12,7 +12,7 @@
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
-  const { DEPTH_LIMIT, tooDeep, grown } = V8VM.v1;
+  const { DEPTH_LIMIT, tooDeep, grown, enterNative } = V8VM.v1;
 
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
@@ -80,6 +80,14 @@
     if (typeof item === 'string' && item.length > LONG_TEXT) meter.work((list.length * item.length) / 16);
   }
 
+  // Runs an engine method on a list: items may be accessors of the contract.
+  function native(method, ...args) {
+    const saved = enterNative();
+    const result = method(...args);
+    meter.depth = saved;
+    return result;
+  }
+
   // -- methods -----------------------------------------------------------------------------------------------------
 
   const adding = {
@@ -95,20 +103,20 @@
     },
     pop() {
       meter.take(1);
-      return ArrayPrototypePop(arrayOf(this, 'pop'));
+      return native(ArrayPrototypePop, arrayOf(this, 'pop'));
     },
     shift() {
       meter.take(1);
       const array = arrayOf(this, 'shift');
       payMove(array);
-      return ArrayPrototypeShift(array);
+      return native(ArrayPrototypeShift, array);
     },
     unshift(...items) {
       meter.take(1);
       const array = arrayOf(this, 'unshift');
       payMove(array);
       meter.work(items.length);
-      if (items.length === 1) return ArrayPrototypeUnshift(array, items[0]);
+      if (items.length === 1) return native(ArrayPrototypeUnshift, array, items[0]);
       return FunctionPrototypeApply(FERAL_UNSHIFT, array, items);
     },
   };
@@ -194,19 +202,19 @@
       const list = listOf(this, 'includes');
       meter.charge(1 + list.length);
       payCompare(list, item);
-      return ArrayPrototypeIncludes(list, item, wholeNumber(from));
+      return native(ArrayPrototypeIncludes, list, item, wholeNumber(from));
     },
     indexOf(item, from) {
       const list = listOf(this, 'indexOf');
       meter.charge(1 + 0.2 * list.length);
       payCompare(list, item);
-      return ArrayPrototypeIndexOf(list, item, wholeNumber(from));
+      return native(ArrayPrototypeIndexOf, list, item, wholeNumber(from));
     },
     lastIndexOf(item, ...from) {
       const list = listOf(this, 'lastIndexOf');
       meter.charge(1 + 0.2 * list.length);
       payCompare(list, item);
-      return ArrayPrototypeLastIndexOf(list, item, from.length === 0 ? list.length - 1 : wholeNumber(from[0]));
+      return native(ArrayPrototypeLastIndexOf, list, item, from.length === 0 ? list.length - 1 : wholeNumber(from[0]));
     },
     keys() {
       const list = listOf(this, 'keys');
@@ -225,10 +233,7 @@
       for (let i = 0; i < length; i++) units += typeof list[i] === 'string' ? list[i].length : 8;
       meter.work(units / 16);
       grown(units);
-      const saved = enter();
-      const joined = ArrayPrototypeJoin(list, between);
-      meter.depth = saved;
-      return joined;
+      return native(ArrayPrototypeJoin, list, between);
     },
     toString() {
       const self = Object(this);
@@ -285,7 +290,7 @@
     reverse() {
       const array = arrayOf(this, 'reverse');
       meter.charge(1 + 0.2 * array.length);
-      return ArrayPrototypeReverse(array);
+      return native(ArrayPrototypeReverse, array);
     },
     sort(compare) {
       if (compare !== undefined && typeof compare !== 'function') {
@@ -295,10 +300,7 @@
       const { length } = array;
       meter.charge(1 + length);
       paySort(array, compare);
-      const saved = enter();
-      ArrayPrototypeSort(array, compare);
-      meter.depth = saved;
-      return array;
+      return native(ArrayPrototypeSort, array, compare);
     },
   };
 
@@ -331,7 +333,7 @@
   function paySort(array, compare) {
     const { length } = array;
     if (length < 2) return;
-    let units = 8;
+    let units = 2;
     if (compare === undefined) for (let i = 0; i < length; i++) if (typeof array[i] === 'string') units += array[i].length / length / 4;
     meter.work(length * MathLog2(length) * units);
   }

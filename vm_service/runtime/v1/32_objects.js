@@ -9,12 +9,13 @@
     NumberIsFinite, NumberIsSafeInteger, NumberParseFloat, NumberParseInt, NumberPrototypeToExponential, NumberPrototypeToFixed, NumberPrototypeToPrecision,
     NumberPrototypeToString, Object, ObjectAssign, ObjectCreate, ObjectDefineProperties, ObjectDefineProperty, ObjectEntries, ObjectFreeze,
     ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyDescriptors, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
+    ObjectPrototypeHasOwnProperty, ObjectPrototypePropertyIsEnumerable, ObjectPrototypeToString,
     ObjectIsFrozen, ObjectIsSealed, ObjectKeys, ObjectSeal, ObjectSetPrototypeOf, ObjectValues, RangeError, ReflectConstruct,
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
   const { meter } = V8VM;
   const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
-  const { checkChain, payLength, refuseCode, DEPTH_LIMIT, tooDeep } = V8VM.v1;
+  const { checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep } = V8VM.v1;
 
   const KEY_WORK = 4; // one property listed or copied
   const MATH_GAS = 2;
@@ -32,22 +33,30 @@
     else if (isObject(value)) meter.work(ObjectKeys(value).length * KEY_WORK);
   }
 
+  // Runs an engine function that may call getters and conversions of the contract.
+  function native(feral, ...args) {
+    const saved = enterNative();
+    const result = feral(...args);
+    meter.depth = saved;
+    return result;
+  }
+
   const counted = (feral) => (value) => {
     payKeys(value);
-    return feral(value);
+    return native(feral, value);
   };
 
   // Defining the length of an array pays like assigning it. The descriptor is read once.
   function define(target, key, descriptor) {
     const name = propertyKey(key);
     if (!ArrayIsArray(target) || name !== 'length' || !isObject(descriptor) || !('value' in descriptor)) {
-      return ObjectDefineProperty(target, name, descriptor);
+      return native(ObjectDefineProperty, target, name, descriptor);
     }
     const length = number(descriptor.value);
     payLength(target, length);
     const read = { __proto__: null, value: length };
     for (const field of ['writable', 'enumerable', 'configurable', 'get', 'set']) if (field in descriptor) read[field] = descriptor[field];
-    return ObjectDefineProperty(target, name, read);
+    return native(ObjectDefineProperty, target, name, read);
   }
 
   const objectStatics = {
@@ -56,7 +65,7 @@
       for (let i = 0; i < sources.length; i++) {
         payKeys(sources[i]);
         if (ArrayIsArray(to) && isObject(sources[i])) assignToArray(to, sources[i]);
-        else ObjectAssign(to, sources[i]);
+        else native(ObjectAssign, to, sources[i]);
       }
       return to;
     },
@@ -64,7 +73,7 @@
       if (isObject(proto)) checkChain(proto);
       if (properties === undefined) return ObjectCreate(proto);
       payKeys(properties);
-      return ObjectCreate(proto, properties);
+      return native(ObjectCreate, proto, properties);
     },
     setPrototypeOf(target, proto) {
       if (isObject(proto)) checkChain(proto);
@@ -74,7 +83,7 @@
     defineProperty: (target, key, descriptor) => define(target, key, descriptor),
     defineProperties(target, descriptors) {
       payKeys(descriptors);
-      if (!ArrayIsArray(target)) return ObjectDefineProperties(target, descriptors);
+      if (!ArrayIsArray(target)) return native(ObjectDefineProperties, target, descriptors);
       const all = Object(descriptors);
       for (const key of ReflectOwnKeys(all)) if (ObjectGetOwnPropertyDescriptor(all, key)?.enumerable) define(target, key, all[key]);
       return target;
@@ -100,6 +109,33 @@
     const { setMember } = V8VM.v1.helpers;
     for (const key of ReflectOwnKeys(source)) if (ObjectGetOwnPropertyDescriptor(source, key)?.enumerable) setMember(to, key, source[key]);
   }
+
+  // Methods of Object.prototype take keys, and may be asked for a tag by a getter.
+  const objectMethods = {
+    hasOwnProperty(key) {
+      const name = propertyKey(key);
+      return native(ObjectPrototypeHasOwnProperty, this, name);
+    },
+    propertyIsEnumerable(key) {
+      const name = propertyKey(key);
+      return native(ObjectPrototypePropertyIsEnumerable, this, name);
+    },
+    toString() {
+      return native(ObjectPrototypeToString, this);
+    },
+    __defineGetter__(key, getter) {
+      return native(P.ObjectPrototype__defineGetter__, this, propertyKey(key), getter);
+    },
+    __defineSetter__(key, setter) {
+      return native(P.ObjectPrototype__defineSetter__, this, propertyKey(key), setter);
+    },
+    __lookupGetter__(key) {
+      return native(P.ObjectPrototype__lookupGetter__, this, propertyKey(key));
+    },
+    __lookupSetter__(key) {
+      return native(P.ObjectPrototype__lookupSetter__, this, propertyKey(key));
+    },
+  };
 
   const setProto = ObjectGetOwnPropertyDescriptor(P.Object.prototype, '__proto__').set;
   const objectAccessors = {
@@ -137,7 +173,7 @@
       const depth = (boundDepth.get(this) ?? 0) + 1;
       if (depth > MAX_BOUND || args.length > MAX_ARGUMENTS) tooDeep();
       meter.work(10 + args.length);
-      const bound = FunctionPrototypeBind(this, self, ...args);
+      const bound = native(FunctionPrototypeBind, this, self, ...args);
       boundDepth.set(bound, depth);
       return bound;
     },
@@ -242,6 +278,19 @@
     },
   };
 
+  const errorMethods = {
+    toString() {
+      if (!isObject(this)) throw new TypeError('Error.prototype.toString requires that \'this\' be a JSReceiver');
+      const saved = enterNative();
+      const { name, message } = this;
+      const title = name === undefined ? 'Error' : text(name);
+      const detail = message === undefined ? '' : text(message);
+      meter.depth = saved;
+      if (title === '') return detail;
+      return detail === '' ? title : `${title}: ${detail}`;
+    },
+  };
+
   const errorStatics = {
     captureStackTrace() {}, // there is no stack to capture
   };
@@ -275,7 +324,7 @@
   }
 
   V8VM.v1.objects = {
-    objectStatics, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
-    symbolStatics, forgetSymbols, errorConstructors, errorStatics, mathFunctions,
+    objectStatics, objectMethods, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
+    symbolStatics, forgetSymbols, errorConstructors, errorMethods, errorStatics, mathFunctions,
   };
 })(globalThis.V8VM);

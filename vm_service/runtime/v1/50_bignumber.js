@@ -7,7 +7,15 @@
   const { meter } = V8VM;
 
   const FERAL_BIG_NUMBER = globalThis.BigNumber;
-  const CONFIG = { DECIMAL_PLACES: 50, POW_PRECISION: 50, ROUNDING_MODE: FERAL_BIG_NUMBER.ROUND_DOWN };
+  const CONFIG = {
+    __proto__: null,
+    DECIMAL_PLACES: 50,
+    POW_PRECISION: 50,
+    ROUNDING_MODE: FERAL_BIG_NUMBER.ROUND_DOWN,
+    RANGE: 1e7,
+    // The library asks the object itself what it holds.
+    hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
+  };
   const BASE_GAS = 20;
 
   const FERAL_CONFIG = FERAL_BIG_NUMBER.config;

@@ -85,7 +85,7 @@
     if (dead === 'gas') message = 'out of gas';
     if (dead === 'depth') {
       message = 'Uncaught exception: RangeError: Maximum call stack size exceeded';
-      meter.dead = null;
+      meter.revive();
     }
     return { message, dead: dead === 'depth' ? null : dead };
   }
@@ -145,13 +145,14 @@
       if (meter.depth > V8VM.v1.DEPTH_LIMIT) V8VM.v1.tooDeep();
       result = run(table.get(key), method, args);
     } catch (exception) {
+      meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out
       failure = exception instanceof Refused ? { message: exception.message, dead: null } : failed(exception);
-      V8VM.v1.numbers.reset();
     }
     const gas = meter.used;
     meter.leave(saved);
     if (--meter.running === 0) V8VM.v1.objects.forgetSymbols();
     if (failure === null) return { ok: true, result, gas };
+    V8VM.v1.numbers.reset();
     if (meter.dead !== null && meter.dead !== 'gas') throw STOP;
     return { ok: false, error: failure.message, gas, dead: failure.dead };
   }

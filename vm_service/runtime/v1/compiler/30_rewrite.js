@@ -60,7 +60,9 @@
     if (node.type === 'TemplateLiteral' && parent.type !== 'TaggedTemplateExpression') {
       return { type: 'TaggedTemplateExpression', tag: identifier('_IOSTTemplateTag'), quasi: node };
     }
-    if (node.type === 'SpreadElement') node.argument = call(identifier('_IOSTSpreadElement'), node.argument);
+    if (node.type === 'SpreadElement' && node.argument.callee?.name !== '_IOSTSpreadElement') { // the target of `op=` stands in two places
+      node.argument = call(identifier('_IOSTSpreadElement'), node.argument);
+    }
     return node;
   }
 

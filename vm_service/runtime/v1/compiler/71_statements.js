@@ -74,8 +74,16 @@
 
     EmptyStatement: () => ({ type: 'EmptyStatement' }),
     DebuggerStatement: () => ({ type: 'EmptyStatement' }),
-    BreakStatement: (node) => ({ type: 'BreakStatement', label: node.label }),
-    ContinueStatement: (node) => ({ type: 'ContinueStatement', label: node.label }),
+
+    BreakStatement(node) {
+      this.open = null;
+      return { type: 'BreakStatement', label: node.label };
+    },
+
+    ContinueStatement(node) {
+      this.open = null;
+      return { type: 'ContinueStatement', label: node.label };
+    },
 
     LabeledStatement(node) {
       const body = this.statements([node.body]);
@@ -264,7 +272,7 @@
     defaultValue(node) {
       const value = this.expression(node);
       this.open = null;
-      return node.type === 'Literal' ? value : this.callHelper('back', this.callHelper('enter', this.frame.weight), value);
+      return node.type === 'Literal' ? value : this.callHelper('back', this.callHelper('enterDefault', this.frame.weight), value);
     },
 
     functionBody(list, node) {

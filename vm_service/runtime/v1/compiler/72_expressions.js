@@ -44,7 +44,7 @@
       const left = this.expression(node.left);
       const right = this.expression(node.right);
       this.impure();
-      return tree.binary(node.operator, left, right);
+      return tree.binary(node.operator, node.operator === 'in' ? this.named(node.left, left) : left, right);
     },
 
     UnaryExpression(node) {
@@ -63,7 +63,13 @@
       if (argument.type === 'Identifier') return tree.literal(!this.references.get(argument)?.binding);
       const value = this.expression(argument);
       this.impure();
+      if (argument.type === 'MemberExpression' && argument.computed) value.property = this.named(argument.property, value.property);
       return tree.unary('delete', value);
+    },
+
+    // A key for an operator whose own conversion of objects would use the native stack uncounted.
+    named(node, key) {
+      return node.type === 'Literal' ? key : this.callHelper('name', key);
     },
 
     isNumber: (node) => tree.binary('===', tree.unary('typeof', node), tree.literal('number')),
@@ -206,7 +212,7 @@
       if (!node.computed) return node.key.type === 'Identifier' ? tree.identifier(node.key.name) : tree.literal(node.key.value);
       const key = this.expression(node.key);
       this.impure();
-      return key;
+      return key.type === 'SequenceExpression' ? this.callHelper('last', ...key.expressions) : key; // no commas in a computed name
     },
 
     // -- classes -------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@
       const args = object.type === 'Super' ? [{ type: 'ThisExpression' }] : [this.expression(object)];
       args.push(computed ? this.expression(property) : tree.literal(property.name));
       this.impure();
-      return this.callHelper('update', ...args, tree.literal(node.operator === '++' ? 1 : -1), tree.literal(node.prefix));
+      return this.callHelper('update', ...args, step(node), tree.literal(node.prefix));
     },
 
     // `x++` of anything but a number first becomes a number, at a price that its text decides.
@@ -144,10 +144,12 @@
       const again = simple ? evaluated : tree.helper('target');
       this.impure();
       const at = (base) => ({ ...tree.member(base, key), computed: target.computed, property: target.computed ? tree.literal(key) : tree.identifier(key) });
-      const next = this.callHelper('plus', at(again), tree.literal(node.operator === '++' ? 1 : -1));
+      const next = this.callHelper('plus', at(again), step(node));
       return tree.assign(at(object), next);
     },
   };
+
+  const step = ({ operator }) => (operator === '++' ? tree.literal(1) : tree.unary('-', tree.literal(1)));
 
   // The key of a member when the text tells it, else null.
   function staticKey(node) {
