@@ -2,7 +2,9 @@
 (function (V8VM) {
   'use strict';
 
-  const { BigInt, StringPrototypeCharCodeAt, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypePadStart, StringPrototypeSlice } = V8VM.primordials;
+  const {
+    BigInt, StringPrototypeCharCodeAt, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypePadStart, StringPrototypeSlice,
+  } = V8VM.primordials;
 
   const INT64_MAX = 2n ** 63n - 1n;
   const INT64_MIN = -(2n ** 63n);

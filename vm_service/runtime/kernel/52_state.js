@@ -7,7 +7,10 @@
 (function (V8VM) {
   'use strict';
 
-  const { Error, MathFloor, StringPrototypeSplit, ArrayPrototypeJoin, ArrayPrototypeIndexOf, ArrayPrototypeSplice, ArrayPrototypeShift } = V8VM.primordials;
+  const {
+    ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeShift, ArrayPrototypeSplice, Error, MathFloor, StringPrototypeCodePointAt,
+    StringPrototypeSplit,
+  } = V8VM.primordials;
   const { meter, costs, keys, values, journal } = V8VM;
 
   const LISTING_MAX_SEPARATORS = 256; // a field is appended unless the list holds more: at most 257 are listed
@@ -28,7 +31,7 @@
       if (actual === 0 || actual > keys.MAX_KEY_CHARS) return refuse(`key or field length invalid. expected [1, ${keys.MAX_KEY_CHARS}], actual ${actual}`);
     }
     const at = keys.invalidAt(name);
-    if (at >= 0) refuse(`key or field has invalid char, ${V8VM.primordials.StringPrototypeCodePointAt(name, at)}`);
+    if (at >= 0) refuse(`key or field has invalid char, ${StringPrototypeCodePointAt(name, at)}`);
   }
 
   function refuse(message) {

@@ -5,7 +5,9 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ArrayPrototypePush, JSONParse, ObjectEntries, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith } = V8VM.primordials;
+  const {
+    ArrayIsArray, ArrayPrototypePush, JSONParse, ObjectEntries, StringPrototypeEndsWith, StringPrototypeIncludes, StringPrototypeStartsWith,
+  } = V8VM.primordials;
   const { meter, costs, state } = V8VM;
 
   const ACCOUNT_CONTRACT = 'auth.iost';

@@ -69,8 +69,9 @@
   }
 
   function typed(kind, value) {
-    if (typeof value !== kind) throw new Failure(`error parse ${kind === 'boolean' ? 'bool' : kind} arg ${shown(value)}, type assertion to ${kind === 'boolean' ? 'bool' : kind} failed`);
-    return value;
+    if (typeof value === kind) return value;
+    const name = kind === 'boolean' ? 'bool' : kind;
+    throw new Failure(`error parse ${name} arg ${shown(value)}, type assertion to ${name} failed`);
   }
 
   const CONVERT = {

@@ -120,12 +120,20 @@
 
   // -- create and issue ----------------------------------------------------------------------------------------------
 
+  function wholeNumber(value) {
+    const number = value instanceof RawNumber ? Number(value.source) : NaN;
+    return NumberIsInteger(number) ? BigInt(number) : fail('decimal in config should be number');
+  }
+
+  const ofType = (type, name) => (value) => (typeof value === type ? value : fail(`${name} in config should be ${type === 'boolean' ? 'bool' : type}`));
+
+  // Name, default (null: the symbol), check.
   const CONFIG = [
-    ['decimal', 8n, (value) => (value instanceof RawNumber && NumberIsInteger(Number(value.source)) ? BigInt(Number(value.source)) : fail('decimal in config should be number'))],
-    ['canTransfer', true, (value) => (typeof value === 'boolean' ? value : fail('canTransfer in config should be bool'))],
-    ['onlyIssuerCanTransfer', false, (value) => (typeof value === 'boolean' ? value : fail('onlyIssuerCanTransfer in config should be bool'))],
-    ['defaultRate', '1.0', (value) => (typeof value === 'string' ? value : fail('defaultRate in config should be string'))],
-    ['fullName', null, (value) => (typeof value === 'string' ? value : fail('fullName in config should be string'))],
+    ['decimal', 8n, wholeNumber],
+    ['canTransfer', true, ofType('boolean', 'canTransfer')],
+    ['onlyIssuerCanTransfer', false, ofType('boolean', 'onlyIssuerCanTransfer')],
+    ['defaultRate', '1.0', ofType('string', 'defaultRate')],
+    ['fullName', null, ofType('string', 'fullName')],
   ];
 
   function parseConfig(text, sym) {

@@ -7,8 +7,10 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayPrototypePush, ArrayPrototypeSort, MathFloor, StringPrototypeEndsWith, StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith } = V8VM.primordials;
-  const { meter, costs, journal, state, values, keys, context, frames, authority, gas, token, publishing, decimal, Failure, STOP } = V8VM;
+  const { ArrayPrototypePush } = V8VM.primordials;
+  const { meter, costs, journal, context, frames, amountLimits, Failure, STOP } = V8VM;
+  const { Refusal, UNMETERED, prepare, gasLimit } = V8VM.preparation;
+  const { payRam, payGas } = V8VM.settlement;
   const { utf8Length, utf8Cut, encodeArray } = V8VM.text;
 
   // Statuses of receipts: code, name, when. The VM itself gives 0, 2, 4 and 8; the others are kept for the reference's numbering.
@@ -28,130 +30,7 @@
   const RUNTIME_ERROR = 4;
   const UNKNOWN_ERROR = 8;
 
-  const MIN_RATIO = 100;
-  const MAX_RATIO = 10000;
-  const MIN_LIMIT = 600000;
-  const MAX_LIMIT = 400000000;
-  const MAX_LIFE_NS = 90n * 10n ** 9n;
   const SHOWN_ACTION_BYTES = 100;
-  const UNMETERED = 2 ** 52; // limit while the kernel itself asks, outside of any budget
-
-  const isBase = (tx) => tx.base === true; // the head of a block, marked by whoever runs the block
-
-  // Ends the preparation with a refusal.
-  class Refusal {
-    constructor(text) {
-      this.text = text;
-    }
-  }
-
-  const refuse = (text) => {
-    throw new Refusal(`prepare tx error: ${text}`);
-  };
-
-  // -- preparation ---------------------------------------------------------------------------------------------------
-
-  function checkNumbers(tx, paid) {
-    const { gas_ratio, gas_limit } = tx;
-    if (gas_ratio < MIN_RATIO || gas_ratio > MAX_RATIO) refuse('gas ratio illegal, should in [1, 100]');
-    if (gas_limit < MIN_LIMIT || gas_limit > MAX_LIMIT) refuse('gas limit illegal, should in [6000, 4000000]');
-    if (paid * gas_ratio >= gas_limit) refuse(`gas limit should be larger, paid: ${paid}, gas limit: ${gas_limit}, gas ratio: ${gas_ratio}`);
-  }
-
-  function checkTime(tx) {
-    const now = context.block().timeNs;
-    const created = BigInt(tx.time);
-    if (created > now || BigInt(tx.expiration) <= now || now > created + MAX_LIFE_NS) refuse('transaction is expired or of the future');
-  }
-
-  // A pledge for oneself may count the gas that it will give.
-  function pledgedNow({ actions, publisher }) {
-    if (actions.length !== 1 || actions[0].contract !== 'gas.iost' || actions[0].action !== 'pledge') return 0n;
-    try {
-      const [pledger, user, amount] = V8VM.primordials.JSONParse(actions[0].data);
-      return pledger === publisher && user === publisher ? gas.producedBy(`${amount}`) : 0n;
-    } catch {
-      return 0n;
-    }
-  }
-
-  function checkGas(tx) {
-    const limit = BigInt(tx.gas_limit);
-    const available = gas.available(tx.publisher);
-    if (available >= limit || available + pledgedNow(tx) >= limit) return;
-    refuse(`gas not enough: user ${tx.publisher} has ${gas.format(available)} < ${gas.format(limit)}`);
-  }
-
-  function checkSigners(tx) {
-    const signing = new Set(tx.tx_keys);
-    for (const signer of tx.signers) {
-      const at = StringPrototypeIndexOf(signer, '@');
-      if (at < 0 || StringPrototypeIndexOf(signer, '@', at + 1) >= 0) refuse(`illegal signer: ${signer}`);
-      const granted = authority.satisfiedByKeys(StringPrototypeSlice(signer, 0, at), StringPrototypeSlice(signer, at + 1), signing);
-      if (!granted) refuse(`unauthorized signer: ${signer}`);
-    }
-    if (!authority.satisfiedByKeys(tx.publisher, 'active', new Set(tx.publisher_keys))) refuse(`unauthorized publisher: ${tx.publisher}`);
-  }
-
-  function checkLimits(tx) {
-    try {
-      publishing.checkAmountLimits(tx.amount_limit, false);
-    } catch (error) {
-      if (error instanceof Failure) refuse(error.message);
-      throw error;
-    }
-  }
-
-  // Returns the gas paid before execution: the bytes and the accounts read. Throws Refusal.
-  function prepare(tx) {
-    const paid = costs.netByte * tx.size;
-    if (context.block().number === 0 || isBase(tx)) return paid;
-    checkNumbers(tx, paid);
-    checkTime(tx);
-    checkGas(tx);
-    meter.enter(UNMETERED);
-    checkSigners(tx);
-    const checked = meter.used;
-    checkLimits(tx);
-    return paid + checked;
-  }
-
-  // -- amount limits -------------------------------------------------------------------------------------------------
-
-  // What left accounts from move `first` on: token -> amount in smallest units.
-  function sumMoves(moves, first) {
-    const sums = new Map();
-    for (let i = first; i < moves.length; i++) {
-      const { sym, from, amount } = moves[i];
-      if (!authority.isContract(from)) sums.set(sym, (sums.get(sym) ?? 0n) + amount);
-    }
-    return sums;
-  }
-
-  // Whether a list of limits forbids an amount. Nothing listed means nothing allowed.
-  function exceeds(limits, sym, amount) {
-    let limit = '0';
-    for (const { token: name, val } of limits) {
-      if (name === sym) {
-        limit = val;
-        break;
-      }
-      if (name === '*') limit = val;
-    }
-    return limit !== 'unlimited' && amount > decimal.parse(limit, token.decimals(sym)).value;
-  }
-
-  function checkMoves(method, transaction, firstMove) {
-    const { moves, amountsMoved, tx } = transaction;
-    if (moves.length === firstMove) return;
-    for (const [sym, amount] of sumMoves(moves, firstMove)) {
-      const need = () => decimal.format(amount, token.decimals(sym));
-      if (exceeds(method.amountLimit, sym, amount)) throw new Failure(`token ${sym} exceed amountLimit in abi. need ${need()}`);
-      const total = (amountsMoved.get(sym) ?? 0n) + amount;
-      amountsMoved.set(sym, total);
-      if (exceeds(tx.amount_limit, sym, total)) throw new Failure(`token ${sym} exceed amountLimit in tx. need ${need()}`);
-    }
-  }
 
   // -- actions -------------------------------------------------------------------------------------------------------
 
@@ -164,7 +43,7 @@
       meter.charge(costs.limitEntry * method.amountLimit.length);
     });
     meter.charge(costs.receiptIssued * (transaction.receipts.length - firstReceipt));
-    checkMoves(called, transaction, firstMove);
+    amountLimits.check(called, transaction, firstMove);
     const text = results === null ? 'null' : encodeArray(results);
     meter.charge(costs.netByte * utf8Length(text));
     return text;
@@ -213,38 +92,7 @@
     return used;
   }
 
-  // -- settlement ----------------------------------------------------------------------------------------------------
-
-  function payerAccount(payer) {
-    if (StringPrototypeEndsWith(payer, '.iost')) return null;
-    return authority.isContract(payer) ? publishing.ownerOf(payer) : payer;
-  }
-
-  // What the chain itself writes is paid by nobody, as in the reference.
-  const overwriteInt = (key, amount) => journal.write(journal.entryOf(key), values.int(amount));
-
-  // Takes RAM bytes from the balances of those who pay. Returns what is wrong, or null.
-  function payRam(ram) {
-    for (const payer of ArrayPrototypeSort([...ram.keys()])) {
-      const bytes = BigInt(ram.get(payer));
-      const account = payerAccount(payer);
-      if (account === null || bytes === 0n) continue;
-      const balance = token.balance('ram', account);
-      if (balance < bytes) return `pay ram failed. id: ${payer} need ${bytes}, actual ${balance}`;
-      overwriteInt(keys.field('token.iost', `TB${account}`, 'ram'), balance - bytes);
-      overwriteInt(keys.plain('ram.iost', `UR${account}`), (state.readPlain('ram.iost', `UR${account}`)?.data ?? 0n) + bytes);
-    }
-    return null;
-  }
-
-  const mustPayGas = (tx) => context.block().number !== 0 && !isBase(tx);
-
-  // Takes the gas from the publisher. Returns what is wrong, or null.
-  function payGas(tx, result) {
-    const amount = BigInt(result.gas_usage);
-    if (!mustPayGas(tx) || gas.pay(tx.publisher, amount)) return null;
-    return `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need: ${gas.format(amount)}`;
-  }
+  // -- the end -------------------------------------------------------------------------------------------------------
 
   function settle(tx, transaction, result) {
     if (result.status.code === SUCCESS) {
@@ -275,13 +123,16 @@
     return signed;
   }
 
-  // Gas that a transaction may use in all. Block 0 sets none; a base transaction need not name one.
-  function gasLimit(tx) {
-    if (context.block().number === 0) return UNMETERED;
-    return MathFloor((tx.gas_limit || MAX_LIMIT) / (tx.gas_ratio || MIN_RATIO));
-  }
-
-  const newResult = () => ({ status: { code: SUCCESS, message: '' }, gas_usage: 0, ram_usage: { __proto__: null }, returns: [], receipts: [], events: [], console: [], gas_js: [] });
+  const newResult = () => ({
+    status: { code: SUCCESS, message: '' },
+    gas_usage: 0,
+    ram_usage: { __proto__: null },
+    returns: [],
+    receipts: [],
+    events: [],
+    console: [],
+    gas_js: [],
+  });
 
   function execute(tx) {
     const transaction = context.openTransaction(tx, grants(tx));
