@@ -12,6 +12,7 @@
     StringPrototypeSplit,
   } = V8VM.primordials;
   const { meter, costs, keys, values, journal } = V8VM;
+  const { utf8Length } = V8VM.text;
 
   const LISTING_MAX_SEPARATORS = 256; // a field is appended unless the list holds more: at most 257 are listed
 
@@ -26,12 +27,10 @@
   const failure = (message) => (V8VM.frames.current().native ? new Failure(message) : new Error(message));
 
   function requireName(name) {
-    if (name.length === 0 || name.length > keys.MAX_KEY_CHARS) {
-      const actual = V8VM.text.utf8Length(name);
-      if (actual === 0 || actual > keys.MAX_KEY_CHARS) return refuse(`key or field length invalid. expected [1, ${keys.MAX_KEY_CHARS}], actual ${actual}`);
-    }
-    const at = keys.invalidAt(name);
-    if (at >= 0) refuse(`key or field has invalid char, ${StringPrototypeCodePointAt(name, at)}`);
+    if (keys.possible(name)) return;
+    const bytes = utf8Length(name);
+    if (bytes === 0 || bytes > keys.MAX_KEY_CHARS) refuse(`key or field length invalid. expected [1, ${keys.MAX_KEY_CHARS}], actual ${bytes}`);
+    refuse(`key or field has invalid char, ${StringPrototypeCodePointAt(name, keys.invalidAt(name))}`);
   }
 
   function refuse(message) {
