@@ -10,7 +10,7 @@ from tests.conformance.ledger import Ledger
 from tests.conformance.scenario import Scenario
 from tests.conformance.signing import Signer
 from vm_service import base58
-from vm_service.model import Batch, BlockContext, Mode, Result
+from vm_service.model import Batch, BlockContext, Limits, Mode, Result
 from vm_service.transactions import canonical_forms, check_signatures, contract_id, digest, kernel_form
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest
@@ -60,12 +60,13 @@ class Request:
 class World:
     """Runs requests on the executor that production uses, one batch each, committed."""
 
-    def __init__(self, scenario: Scenario, *, cold: bool = False) -> None:
+    def __init__(self, scenario: Scenario, *, cold: bool = False, limits: Limits | None = None) -> None:
         """Starts empty; `cold`: every batch gets an executor that has never run anything."""
         self.scenario = scenario
         self._cold = cold
+        self._limits = limits
         self.ledger = Ledger()
-        self.executor = Executor(self.ledger.state)
+        self.executor = Executor(self.ledger.state, limits=limits)
         initial = scenario.initial
         self.block = Block(int(initial.get("block_number") or 1), int(initial.get("block_time") or 0))
         self.publisher: str | None = initial.get("publisher")
@@ -81,7 +82,7 @@ class World:
     def restart(self) -> None:
         """Takes a new executor: the old one was stopped."""
         self.executor.close()
-        self.executor = Executor(self.ledger.state)
+        self.executor = Executor(self.ledger.state, limits=self._limits)
 
     # -- texts -----------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Worker:
             self._pulse.end()
             self._busy = False
         self._wire.send(answer)
-        return not isinstance(answer, channel.Stopped)
+        return not isinstance(answer, channel.Stopped) and not self._executor.condemned
 
     def _run(self, work: channel.Work, reads: int) -> channel.Done | channel.Failed | channel.Stopped:
         try:

@@ -199,6 +199,11 @@ class Executor:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._sandbox.progress()
 
+    @property
+    def condemned(self) -> bool:
+        """Whether the isolate was stopped, or met its heap limit at the very end of a batch: it takes no more work."""
+        return self._sandbox.isolate.condemned
+
     def running_s(self) -> float:
         """Returns for how many seconds the present transaction has been running; callable from any thread."""
         watch = self._watch
