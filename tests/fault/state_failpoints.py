@@ -1,6 +1,7 @@
 """A crash at every named place around a write or a sync, at a random visit; every other one with power loss on top."""
 
 import random
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -23,11 +24,11 @@ PLACES = (
 
 
 def run(rounds: int, seed: int) -> Report:
-    """Runs the rounds: each visits every place once, on one store that lives through all of them."""
+    """Runs the rounds: each visits every place once, on one store that lives through all of its crashes."""
     chance, total, answers = random.Random(seed), Verdict(), 0
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "state"
         for number in range(rounds):
+            folder = Path(scratch) / f"state{number}"
             for index, place in enumerate(PLACES):
                 failpoint = f"{place}=panic@{chance.randint(1, 30)}"
                 told = run_writer(folder, f"r{number}p{index}", 10.0, failpoints=failpoint)
@@ -38,5 +39,6 @@ def run(rounds: int, seed: int) -> Report:
                     lose_power(folder, chance)
                 total.add(judge(folder, told.attempted, told.acknowledged))
                 answers += len(told.acknowledged)
+            shutil.rmtree(folder)
     text = f"{rounds * len(PLACES)} rounds, {total} ({answers} commits acknowledged)"
     return Report("failpoints", text, total.passed and answers > 0)

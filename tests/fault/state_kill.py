@@ -78,8 +78,14 @@ async def load_and_kill(process: StateProcess, prefix: str, seed: random.Random)
     return seen
 
 
-async def judge_service(address: str, seen: Round) -> Verdict:
-    """Compares the restarted service with what the callers heard: every commit is sent again, every key is read."""
+async def judge_service(address: str, seen: Round, first_version: int = 0) -> Verdict:
+    """Compares the restarted service with what the callers heard: every commit is sent again, every key is read.
+
+    Args:
+        address: Where the service listens.
+        seen: What the callers heard.
+        first_version: Where recomputing the commitments begins; 0: at the oldest recorded.
+    """
     verdict = Verdict()
     async with aio_channel(address, policies=NO_RETRY) as channel:
         state = state_service_pb2_grpc.StateServiceStub(channel)
@@ -96,7 +102,7 @@ async def judge_service(address: str, seen: Round) -> Verdict:
                 same = (answer.version, answer.commitment.hex()) == (told.version, told.commitment)
                 verdict.lost += not (answer.duplicate and same)
         admin = admin_service_pb2_grpc.AdminServiceStub(channel)
-        report = await admin.VerifyRange(admin_service_pb2.VerifyRangeRequest())
+        report = await admin.VerifyRange(admin_service_pb2.VerifyRangeRequest(first_version=first_version))
         if report.mismatch_version:
             verdict.broken = f"commitment of version {report.mismatch_version}"
     return verdict
@@ -112,7 +118,8 @@ def run(rounds: int, seed: int) -> Report:
             for attempt in range(rounds * 3):
                 seen = asyncio.run(load_and_kill(process, f"r{attempt}", chance))
                 process = StateProcess(folder, **SETTINGS)
-                total.add(asyncio.run(judge_service(process.address, seen)))
+                oldest = min((answer.version for answer in seen.acknowledged), default=0)
+                total.add(asyncio.run(judge_service(process.address, seen, oldest)))
                 answers += len(seen.acknowledged)
                 done += len(seen.acknowledged) >= MINIMUM_ANSWERS
                 if done == rounds or not total.passed:

@@ -25,6 +25,9 @@ from tests.fault.state_ledger import Acknowledged, Verdict, judge, parse
 from tests.support.state_process import ROOT
 
 WRITERS = 8
+STORE_ROUNDS = 10
+"""Rounds on one store."""
+
 KILLED = -signal.SIGKILL
 
 
@@ -86,8 +89,9 @@ def rounds_of(rounds: int, seed: int, *, sync: bool) -> tuple[Verdict, int]:
     """Runs rounds; returns what was found and how many commits were acknowledged."""
     chance, total, answers = random.Random(seed), Verdict(), 0
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "state"
         for number in range(rounds):
+            # A store lives through some rounds, and then a new one: checking all of its history takes ever longer.
+            folder = Path(scratch) / f"state{number // STORE_ROUNDS}"
             told = run_writer(folder, f"r{number}", chance.uniform(0.05, 0.4), sync=sync)
             if told.exit_code != KILLED:
                 total.broken = f"the writer ended by itself with exit code {told.exit_code}"
@@ -95,7 +99,7 @@ def rounds_of(rounds: int, seed: int, *, sync: bool) -> tuple[Verdict, int]:
             lose_power(folder, chance)
             total.add(judge(folder, told.attempted, told.acknowledged))
             answers += len(told.acknowledged)
-            if not sync:  # without syncs the store is not worth keeping
+            if not sync or not (number + 1) % STORE_ROUNDS:  # without syncs the store is not worth keeping
                 shutil.rmtree(folder)
     return total, answers
 
