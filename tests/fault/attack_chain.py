@@ -15,6 +15,7 @@ from typing import Any
 from tests.conformance import operations
 from tests.conformance.scenario import ContractSource, Scenario
 from tests.conformance.world import Outcome, World
+from vm_service.model import Limits
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
 
 NATIVES = {
@@ -60,10 +61,10 @@ class Ending:
 class Chain:
     """Accounts with gas and RAM, and an executor."""
 
-    def __init__(self) -> None:
-        """Brings the executor up."""
+    def __init__(self, flags: tuple[str, ...] = ()) -> None:
+        """Brings the executor up; `flags`: of V8, beyond the ones that workers have."""
         scenario = Scenario(Path("attacks"), "tx", [], [], {}, NATIVES, {})
-        self.world = World(scenario)
+        self.world = World(scenario, limits=Limits(flags=flags))
         self._count = 0
         operations.prepare(self.world)
         operations.set_block(self.world, {"number": 1, "time": BLOCK_TIME, "witness": "witness", "parent_hash": "ZiCa"})

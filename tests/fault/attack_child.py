@@ -1,7 +1,8 @@
-"""`python -m tests.fault.attack_child`: runs payloads that a parent sends until one ends the executor.
+"""`python -m tests.fault.attack_child [FLAGS]`: runs payloads that a parent sends until one ends the executor.
 
 Line in: {"code", "then_code" or null}. Line out: {"first": ending, "then": ending or null}. Memory is limited as in a
-worker (`vm_service/worker/confinement.py`), so that what ends a worker ends this process and not the machine.
+worker (`vm_service/worker/confinement.py`), so that what ends a worker ends this process and not the machine. FLAGS are
+V8's: outcomes must not depend on them.
 """
 
 import json
@@ -19,7 +20,7 @@ def main() -> None:
     """Serves the parent and leaves by `os._exit`: an isolate that was stopped must not be closed."""
     confinement.die_with_parent(os.getppid())
     confinement.limit_core_dumps()
-    chain = Chain()
+    chain = Chain(tuple(sys.argv[1:]))
     chain.run("class C { init() {} run() { return 'ready'; } }\nmodule.exports = C;")  # makes the compiler isolate
     confinement.limit_memory(MEMORY_MARGIN * Limits().heap_bytes)
     print("ready", flush=True)

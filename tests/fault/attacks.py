@@ -53,9 +53,9 @@ class Verdict:
 class Child:
     """A process that runs payloads, and how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, flags: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fault.attack_child"],
+            [sys.executable, "-m", "tests.fault.attack_child", *flags],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -129,14 +129,20 @@ def _no_answer(kind: str, text: str) -> dict[str, Any]:
 class Runner:
     """Runs payloads one after the other, on a new child whenever one has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, flags: Sequence[str] = ()) -> None:
+        self._flags = flags
         self._child: Child | None = None
         self._controls: dict[str, dict[str, Any]] = {}
+
+    def run(self, code: str) -> dict[str, Any]:
+        """Runs one contract; returns its ending."""
+        ending: dict[str, Any] = self._ready().run(code, None)["first"]
+        return ending
 
     def _ready(self) -> Child:
         if self._child is None or self._child.ended:
             self.close()
-            self._child = Child()
+            self._child = Child(self._flags)
         return self._child
 
     def close(self) -> None:
@@ -179,7 +185,7 @@ class Runner:
 
     def _control(self, then_code: str) -> dict[str, Any]:
         if then_code not in self._controls:
-            child = Child()
+            child = Child(self._flags)
             self._controls[then_code] = child.run(then_code, None)["first"]
             child.stop()
         return self._controls[then_code]
