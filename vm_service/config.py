@@ -87,7 +87,7 @@ class VmConfig(ServerConfig):
         unit="bytes",
         help="V8 heap in use at which a transaction is stopped; never decides an outcome",
         reason="gas stops every known allocation loop below 64 MB, and as much again is for caches and the batch",
-        minimum=32 << 20,
+        minimum=4 << 20,
     )
     image_bytes: int = setting(
         64 << 20,

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from chassis.errors import RemoteError, ServiceError
-from vm_service import forms
+from vm_service import forms, metrics
 from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool
@@ -174,21 +174,40 @@ class Entrance:
 
     async def _run(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
         contracts: Collection[str] = {name for job in batch for name in job.shape.contracts}
-        self._load.begin(time.monotonic() - batch[0].since)
+        kind, started = batch[0].kind, time.monotonic()
+        waited_s = started - batch[0].since
+        self._load.begin(waited_s)
+        metrics.QUEUE_WAIT.observe(waited_s)
+        metrics.BATCH_SIZE.observe(sum(job.shape.item_count for job in batch))
+        end = "failed"
         try:
-            answer = await self._retries.run(pool, batch[0].kind, [job.request for job in batch], contracts)
-            if isinstance(lane, CommitLane):
-                lane.learn(answer.figures.conflict_count)
+            answer = await self._retries.run(pool, kind, [job.request for job in batch], contracts)
+            self._learn(lane, answer.figures)
             _deliver(batch, answer)
+            end = "answered"
+            metrics.ITEMS.labels(kind).inc(sum(job.shape.item_count for job in batch))
         except Exception as error:  # noqa: BLE001 - every caller of the batch gets it; the boundary maps it
             for job in batch:
                 if not job.answer.done():
                     job.answer.set_exception(error)
         finally:
+            metrics.BATCHES.labels(kind, end).inc()
+            metrics.BATCH_TIME.observe(time.monotonic() - started)
             self._load.end()
             lane.running -= 1
             self.pump()
             self._notice_drained()
+
+    @staticmethod
+    def _learn(lane: Lane, figures: channel.Figures) -> None:
+        """Takes over what a worker tells of its batch."""
+        metrics.CONFLICTS.inc(figures.conflict_count)
+        metrics.STATE_READS.inc(figures.read_call_count)
+        for tier, count in (("pinned", figures.pinned), ("recent", figures.recent), ("cold", figures.cold)):
+            metrics.HOT_USES.labels(tier).inc(count)
+        if isinstance(lane, CommitLane):
+            lane.learn(figures.conflict_count)
+            metrics.COMMIT_LANES.set(lane.limit or 0)
 
     def fail_waiting(self, error: ServiceError) -> None:
         """Answers everything that waits with an error."""

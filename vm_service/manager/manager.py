@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from vm_service import metrics
 from vm_service.config import VmConfig, cpu_count
 from vm_service.errors import NoWorkersError
 from vm_service.manager.autoscaler import ScaleRule, ScaleState, decide
@@ -11,7 +13,7 @@ from vm_service.manager.entrance import Entrance
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool, PoolSettings
 from vm_service.manager.retries import Retries
-from vm_service.manager.supervisor import WorkerProcess, usable_cpu_count
+from vm_service.manager.supervisor import WorkerProcess, WorkerState, usable_cpu_count
 from vm_service.model import Limits
 from vm_service.worker import channel
 
@@ -102,11 +104,22 @@ class VMManager:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self._notice_darkness()
+            self._show()
             before = state.size
             state = decide(state, self.load.look(self._pool.size, self._entrance.oldest_wait_s), self._rule)
             if state.size != before:
                 log.info("workers_scaled", extra={"before": before, "after": state.size})
                 self._pool.resize(state.size)
+
+    def _show(self) -> None:
+        """Brings the gauges up to date."""
+        metrics.QUEUED.set(self._entrance.queued)
+        metrics.WORKERS_WANTED.set(self._pool.size)
+        metrics.SLOTS_BUSY.set(self.load.busy_ratio)
+        metrics.QUARANTINED.set(self._retries.quarantine_count)
+        counts = Counter(worker.state for worker in self._pool.workers())
+        for worker_state in WorkerState:
+            metrics.WORKERS.labels(worker_state.value).set(counts[worker_state])
 
     async def _notice_darkness(self) -> None:
         """Without any worker for a while, nothing waits any longer and health says so, until there is one again."""

@@ -9,10 +9,12 @@ INVARIANTS
 import asyncio
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 
+from vm_service import metrics
 from vm_service.errors import NoWorkersError
 from vm_service.manager import affinity
 from vm_service.manager.supervisor import BEAT_SECONDS, WorkerGoneError, WorkerProcess, WorkerState
@@ -203,6 +205,7 @@ class Pool:
         try:
             await asyncio.sleep(self._back_off_s)
             self._workers[worker_id] = worker
+            began = time.monotonic()
             await worker.start(self._start(worker_id), self._settings.start_s)
         except (WorkerGoneError, OSError) as error:
             log.warning("worker_not_started", extra={"worker_id": worker_id, "cause": str(error)})
@@ -215,6 +218,7 @@ class Pool:
         self._starting -= 1
         self._back_off_s = 0.0
         worker.state = WorkerState.IDLE
+        metrics.WORKER_STARTS.observe(time.monotonic() - began)
         boot_ms = worker.ready.boot_ms if worker.ready else 0.0
         log.info("worker_ready", extra={"worker_id": worker_id, "pid": worker.pid, "boot_ms": boot_ms})
         self._spares.append(worker)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service import metrics
 from vm_service.errors import WorkerLostError
 from vm_service.manager.pool import Pool
 from vm_service.manager.supervisor import WorkerGoneError, WorkerProcess
@@ -103,6 +104,7 @@ class Retries:
     def _judge(self, blame: _Blame, gone: WorkerGoneError, worker: WorkerProcess) -> None:
         blame.losses += 1
         index, tx_hash = _named(gone)
+        metrics.WORKER_LOSSES.labels(_cause(gone)).inc()
         log.warning(
             "batch_lost_worker",
             extra={"worker_id": worker.worker_id, "cause": gone.cause, "item": index, "tx": tx_hash},
@@ -114,6 +116,7 @@ class Retries:
         if blame.strike(index):
             exclusion = channel.Exclusion(_verdict(gone), gone.cause, index=index)
             blame.excluded.append(exclusion)
+            metrics.EXCLUSIONS.inc()
             if tx_hash:
                 self._isolate(tx_hash, exclusion)
 
@@ -142,6 +145,13 @@ def _named(gone: WorkerGoneError) -> tuple[int, bytes]:
     if gone.announced is not None:
         return gone.announced.index, gone.announced.tx_hash
     return -1, b""
+
+
+def _cause(gone: WorkerGoneError) -> str:
+    """Returns how the worker ended, in one word."""
+    if gone.stopped is not None:
+        return gone.stopped.reason
+    return "silent" if gone.too_slow else "ended"
 
 
 def _verdict(gone: WorkerGoneError) -> int:

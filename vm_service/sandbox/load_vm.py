@@ -123,6 +123,10 @@ class Sandbox:
             raise ScriptError("the kernel answered no text")
         return _decode(answer, kind)
 
+    def heap_bytes(self) -> int:
+        """Returns the V8 heap in use."""
+        return int(msgspec.json.decode(self.isolate.heap_stats_json())["used_heap_size"])
+
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._mailbox.progress

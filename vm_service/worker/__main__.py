@@ -43,6 +43,12 @@ MEMORY_MARGIN = 2
 """Times the heap limit: how far the data segment may grow after the start. What V8 allocates outside its heap, code and
 garbage not yet collected need as much again as the heap itself."""
 
+LEAST_MARGIN_BYTES = 256 << 20
+"""Growth that is granted whatever the heap limit: V8 aborts where it cannot get memory, also for work of its own."""
+
+SHOWN_CONTRACTS = 100
+"""Hot contracts told with each answer: enough to choose a worker by, small beside any answer."""
+
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +81,7 @@ class Worker:
         self._executor.rehearse()
         rehearse()
         if start.confined:
-            confinement.limit_memory(MEMORY_MARGIN * start.heap_bytes)
+            confinement.limit_memory(max(MEMORY_MARGIN * start.heap_bytes, LEAST_MARGIN_BYTES))
             confinement.confine()
         wire.send(channel.Ready(build_id(start.flags), (time.monotonic() - began) * 1000))
 
@@ -141,7 +147,10 @@ class Worker:
         if isinstance(error, OutOfMemoryError):
             measured = f"the heap limit of {self._limits.heap_bytes} bytes was reached"
             return channel.Stopped(work.work_id, "memory", index, tx_hash, measured)
-        measured = f"stopped after {self._executor.running_s() * 1000:.0f} ms, limit {self._limits.transaction_ms} ms"
+        running_ms = self._executor.running_s() * 1000
+        measured = f"stopped after {running_ms:.0f} ms, limit {self._limits.transaction_ms} ms"
+        if not running_ms:
+            measured = "the compiler was stopped: it took too long"
         return channel.Stopped(work.work_id, "timeout", index, tx_hash, measured)
 
     def _current(self) -> tuple[int, bytes]:
@@ -155,11 +164,17 @@ class Worker:
         failpoint.hit("worker.announce")
 
     def _figures(self, reads: int) -> channel.Figures:
+        hits = self._executor.hot.take_hits()
         return channel.Figures(
             transaction_count=self._service.item_count,
             conflict_count=self._service.runner.conflict_count,
             read_call_count=self._store.read_call_count - reads,
+            heap_bytes=self._executor.heap_bytes(),
             rss_bytes=rss_bytes(),
+            pinned=hits.pinned,
+            recent=hits.recent,
+            cold=hits.cold,
+            hot_contracts=self._executor.hot.hot()[:SHOWN_CONTRACTS],
         )
 
 

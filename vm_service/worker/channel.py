@@ -116,9 +116,14 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     read_call_count: int = 0
     heap_bytes: int = 0
     rss_bytes: int = 0
-    hot_hits: int = 0
-    hot_misses: int = 0
+    pinned: int = 0
+    """Uses of contracts in the batch that were found pinned,"""
+    recent: int = 0
+    """recently used,"""
+    cold: int = 0
+    """or had to be compiled."""
     hot_contracts: list[str] = []
+    """Contracts whose images are installed, the most used first."""
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):

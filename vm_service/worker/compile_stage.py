@@ -13,6 +13,9 @@ from vm_service.sandbox.isolate import Isolate
 REMEMBERED = 64
 """Results kept: a published contract is called soon after, and a conflict compiles the same ones again."""
 
+COMPILE_GRANTS = 5
+"""Times of a transaction that compiling one source may take; the largest source takes a fifth of one."""
+
 
 class CompileStage:
     """Compiles what the kernel needs."""
@@ -42,7 +45,7 @@ class CompileStage:
         if known is not None:
             self._results.move_to_end(question)
             return known
-        timeout_s = self._limits.transaction_ms / 1000
+        timeout_s = COMPILE_GRANTS * self._limits.transaction_ms / 1000
         result = self._ready().compile(need.source, abi_json, need.validate, timeout_s, raw=need.raw)
         self._results[question] = result
         while len(self._results) > REMEMBERED:

@@ -195,6 +195,10 @@ class Executor:
         self._ask(begin)
         self._sandbox.ask({"op": "settle", "version": None}, Any)
 
+    def heap_bytes(self) -> int:
+        """Returns the V8 heap in use."""
+        return self._sandbox.heap_bytes()
+
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._sandbox.progress()

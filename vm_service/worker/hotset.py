@@ -28,7 +28,7 @@ class HotSet:
     """Images installed in one sandbox.
 
     Attributes:
-        hits: uses since the start, by tier.
+        hits: uses since they were last taken, by tier.
     """
 
     def __init__(self, room_bytes: int, pinned: Collection[str] = ()) -> None:
@@ -68,6 +68,11 @@ class HotSet:
         self._fresh.clear()
         if len(self._uses) > MAX_COUNTED:
             self._uses = {name: count // 2 for name, count in self._uses.items() if count > 1}
+
+    def take_hits(self) -> TierHits:
+        """Returns the uses counted since the last time, by tier."""
+        hits, self.hits = self.hits, TierHits()
+        return hits
 
     def surplus(self) -> list[str]:
         """Returns images to be removed, least recently used first, and forgets them."""

@@ -7,6 +7,7 @@ from iost.chain.v1 import transaction_pb2
 from vm_service import transactions
 from vm_service.model import KernelTransaction
 
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A transaction as the batch sees it."""

@@ -13,6 +13,7 @@ from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import WriteConflictError
 from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, View
+from vm_service.worker import channel
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Item
 from vm_service.worker.state_client import FirstExecution, Seen, StateClient
@@ -32,6 +33,8 @@ class Run:
     """All transactions of the batch, in order."""
     settled: dict[int, Outcome] = field(default_factory=dict)
     """Outcomes known so far, by place."""
+    stopped: dict[int, channel.Exclusion] = field(default_factory=dict)
+    """Transactions left out because they ended two workers, by place."""
     places: list[int] = field(default_factory=list)
     """Places of those that the executor runs, in order: what is left after refusals, duplicates and exclusions."""
 

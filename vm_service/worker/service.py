@@ -113,6 +113,7 @@ class BatchService:
             if item.refused is not None:
                 run.answer(place, convert.refusal(item.tx_hash, item.refused))
             elif out is not None:
+                run.stopped[place] = out
                 run.answer(place, Outcome(tx_hash=item.tx_hash, verdict=_verdict(out), message=out.message))
             elif item.tx_hash not in met:
                 run.places.append(place)
@@ -191,9 +192,6 @@ class BatchService:
     def _validate_block(self, work: channel.Work) -> list[bytes]:
         """ValidateBlock: executes again, compares, commits on request."""
         request = execution_pb.ValidateBlockRequest.FromString(work.requests[0])
-        for item in work.excluded:
-            if not item.tx_hash:
-                raise BatchStoppedError(execution_pb.Verdict.Name(_verdict(item)), item.index)
         response = execution_pb.ValidateBlockResponse()
 
         def judge(outcomes: Sequence[Outcome], committed: Committed) -> bool:
@@ -206,6 +204,8 @@ class BatchService:
             return response.valid and request.commit
 
         run, target = self._block(request, work, judge)
+        for place, stopped in run.stopped.items():
+            raise BatchStoppedError(execution_pb.Verdict.Name(_verdict(stopped)), place)
         ending = self.runner.run(run, target)
         if ending.committed and response.valid:
             response.version = ending.version
