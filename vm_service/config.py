@@ -103,6 +103,13 @@ class VmConfig(ServerConfig):
         reason="batches of one service are serialised after a conflict, so that only other services can cause more",
         minimum=1,
     )
+    recycle_items: int = setting(
+        1_000_000,
+        unit="transactions",
+        help="transactions and calls after which a worker is replaced by a fresh one",
+        reason="about a minute of full load: bounds whatever an engine gathers over time, at one start a minute",
+        minimum=1,
+    )
     quarantine_ms: int = setting(
         600_000,
         unit="milliseconds",

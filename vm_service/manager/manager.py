@@ -64,6 +64,8 @@ class VMManager:
             size=config.worker_count_min,
             spare_count=config.worker_spare_count,
             start_s=config.worker_start_ms / 1000,
+            recycle_items=config.recycle_items,
+            recycle_heap_bytes=config.heap_bytes * 3 // 4,
             silence_s=(config.transaction_ms + Limits().kill_grace_ms) / 1000,
         )
         self._pool = Pool(settings, self._start_message, on_free=self._entrance.pump)

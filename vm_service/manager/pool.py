@@ -38,6 +38,10 @@ class PoolSettings:
     """Time for a worker to become ready."""
     silence_s: float
     """A busy worker that says nothing for so long is killed."""
+    recycle_items: int = 1_000_000
+    """Items after which a worker is replaced."""
+    recycle_heap_bytes: int = 96 << 20
+    """Heap in use, garbage not counted, at which a worker is replaced."""
 
 
 class Pool:
@@ -140,13 +144,24 @@ class Pool:
             self._announce_free()
 
     def give_back(self, worker: WorkerProcess) -> None:
-        """Returns a leased worker, dead or alive."""
+        """Returns a leased worker, dead or alive; one that has done enough leaves and is replaced."""
+        reason = self._worn_out(worker)
+        if worker.state is WorkerState.BUSY and reason:
+            metrics.RECYCLED.labels(reason).inc()
+            self.retire(worker)
+            return
         self._leased.discard(worker)
         if worker.state is WorkerState.BUSY:
             worker.state = WorkerState.IDLE
             self._free.append(worker)
             self._settle()
         self._announce_free()
+
+    def _worn_out(self, worker: WorkerProcess) -> str:
+        """Returns why a worker should be replaced; empty: it should not."""
+        if worker.figures.transaction_count >= self._settings.recycle_items:
+            return "items"
+        return "heap" if worker.figures.heap_bytes >= self._settings.recycle_heap_bytes else ""
 
     def retire(self, worker: WorkerProcess) -> None:
         """Takes a leased worker out of service; it leaves and is replaced."""

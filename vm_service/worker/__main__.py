@@ -46,6 +46,9 @@ garbage not yet collected need as much again as the heap itself."""
 LEAST_MARGIN_BYTES = 256 << 20
 """Growth that is granted whatever the heap limit: V8 aborts where it cannot get memory, also for work of its own."""
 
+HEAP_SECONDS = 1.0
+"""How often the heap is measured: V8 takes half a millisecond to tell."""
+
 SHOWN_CONTRACTS = 100
 """Hot contracts told with each answer: enough to choose a worker by, small beside any answer."""
 
@@ -78,6 +81,8 @@ class Worker:
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False
+        self._heap = 0
+        self._heap_asked_at = float("-inf")
         self._executor.rehearse()
         rehearse()
         if start.confined:
@@ -163,13 +168,24 @@ class Worker:
         self._wire.send(channel.Announce(self._work_id, place, tx_hash))
         failpoint.hit("worker.announce")
 
+    def _heap_bytes(self) -> int:
+        """Returns the V8 heap in use, asked for now and then; collects garbage first when it is large."""
+        now = time.monotonic()
+        if now - self._heap_asked_at >= HEAP_SECONDS:
+            self._heap_asked_at = now
+            self._heap = self._executor.heap_bytes()
+            if self._heap > self._limits.heap_bytes // 2:
+                self._executor.collect_garbage()
+                self._heap = self._executor.heap_bytes()
+        return self._heap
+
     def _figures(self, reads: int) -> channel.Figures:
         hits = self._executor.hot.take_hits()
         return channel.Figures(
             transaction_count=self._service.item_count,
             conflict_count=self._service.runner.conflict_count,
             read_call_count=self._store.read_call_count - reads,
-            heap_bytes=self._executor.heap_bytes(),
+            heap_bytes=self._heap_bytes(),
             rss_bytes=rss_bytes(),
             pinned=hits.pinned,
             recent=hits.recent,

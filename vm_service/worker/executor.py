@@ -199,6 +199,10 @@ class Executor:
         """Returns the V8 heap in use."""
         return self._sandbox.heap_bytes()
 
+    def collect_garbage(self) -> None:
+        """Lets V8 free what it can."""
+        self._sandbox.isolate.collect_garbage()
+
     def progress(self) -> int:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._sandbox.progress()

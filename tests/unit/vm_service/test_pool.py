@@ -110,6 +110,23 @@ async def test_a_retired_worker_leaves_and_is_replaced_without_counting_as_lost(
     await pool.close()
 
 
+@pytest.mark.parametrize(
+    "figures", [channel.Figures(transaction_count=1_000_000), channel.Figures(heap_bytes=100 << 20)]
+)
+async def test_a_worker_that_has_done_enough_is_replaced_at_once(figures: channel.Figures) -> None:
+    pool = await make(size=1)
+    worker = pool.take()
+    assert worker is not None
+    worker.figures = figures
+    pool.give_back(worker)
+    assert pool.free_count == 1
+    assert pool.take() is not worker
+    await settle()
+    assert worker.stopped  # type: ignore[attr-defined]
+    assert pool.restart_count == 0
+    await pool.close()
+
+
 async def test_a_smaller_size_lets_free_workers_leave_and_leased_ones_when_they_return() -> None:
     pool = await make(size=3, spare_count=0)
     leased = [pool.take(), pool.take()]
