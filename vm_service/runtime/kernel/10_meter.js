@@ -65,6 +65,7 @@
 
     // Counts n units of work before they are done.
     work(n) {
+      if (n < 0) return; // what is counted came out negative: nothing is done
       meter.done += whole(n);
       const excess = meter.done - FREE_WORK - meter.used;
       if (excess > 0) meter.charge(excess);

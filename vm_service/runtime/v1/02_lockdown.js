@@ -173,6 +173,12 @@
     return seen;
   }
 
+  // Functions of the engine that only objects made by it carry: every error has the same two for its `stack`.
+  function hidden() {
+    const { get, set } = ObjectGetOwnPropertyDescriptor(new V8VM.primordials.Error(''), 'stack');
+    return [get, set];
+  }
+
   function lockdown() {
     const intrinsics = collect();
     putPrices();
@@ -180,7 +186,7 @@
     V8VM.v1.finishLibraries();
     for (const name in OVERRIDABLE) for (const key of OVERRIDABLE[name]) makeOverridable(intrinsics[name], key);
     for (const name of DELETED_GLOBALS) delete globalThis[name];
-    freezeAll([...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
+    freezeAll([...hidden(), ...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
   }
 
   V8VM.lockdown = lockdown;

@@ -4,10 +4,10 @@
   'use strict';
 
   const {
-    ArrayIsArray, ArrayPrototypePush, FunctionPrototypeCall, Number, ObjectFreeze, ObjectGetPrototypeOf, ObjectKeys, Proxy, RangeError,
+    ArrayIsArray, ArrayPrototypePush, FunctionPrototypeCall, Number, ObjectFreeze, ObjectGetPrototypeOf, Proxy, ReflectOwnKeys, RangeError,
     ReferenceError, EvalError, String, SymbolIterator, SymbolToPrimitive, SyntaxError, TypeError,
   } = V8VM.primordials;
-  const { meter } = V8VM;
+  const { meter, forms } = V8VM;
 
   const OPERATOR_GAS = 3;
   const TEMPLATE_GAS = 4;
@@ -21,7 +21,7 @@
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
   const MAX_SPREAD = 60000; // V8 passes at most 65,535 arguments
   const UNITS_PER_CHARACTER = 1 / 8; // work of comparing or scanning text
-  const KEY_WORK = 4; // work of listing one property
+  const KEY_WORK = 10; // work of listing one property
   const LONG_TEXT = 64;
 
   const NONE = ObjectFreeze({ __proto__: null }); // a sloppy global that has not been assigned yet
@@ -362,7 +362,7 @@
     else if (isObject(value)) {
       let at = value;
       while (at !== null && at !== V8VM.v1.objectPrototype) {
-        meter.work((ArrayIsArray(at) ? at.length : ObjectKeys(at).length) * KEY_WORK);
+        meter.work(ReflectOwnKeys(at).length * KEY_WORK);
         at = ObjectGetPrototypeOf(at);
       }
     }
@@ -383,22 +383,28 @@
     if (!ArrayIsArray(object)) return (object.length = value);
     const length = number(value);
     if (isObject(value)) number(value); // the language converts it twice
-    payLength(object, length);
+    if (length > object.length) {
+      payLength(object, length);
+      if (length > forms.SHORT) forms.loosen(object);
+    } else forms.payCut(object);
     object.length = length;
     return value;
   }
 
   // Checks a computed key that is about to be written.
   function key(object, value) {
-    if (typeof value === 'number') return value;
+    if (typeof value === 'number') return forms.at(object, value);
     const name = propertyKey(value);
-    if (name === 'length' && ArrayIsArray(object)) throw new RangeError('Invalid array length');
+    if (!ArrayIsArray(object)) return name;
+    if (name === 'length') throw new RangeError('Invalid array length');
+    forms.named(object, name);
     return name;
   }
 
   function setMember(object, name, value) {
     const checked = propertyKey(name);
     if (checked === 'length') return setLength(object, value);
+    if (ArrayIsArray(object)) forms.named(object, checked);
     return (object[checked] = value);
   }
 
@@ -440,7 +446,7 @@
       ...OPERATORS,
       meter, stop: meter.stop, work: meter.work,
       template, items, spread, tooDeep, enterDefault, back, yielding, resumed, delegate, made, prototype, base, keysOf, compared, setLength, key,
-      setMember, update, plus, last, name: propertyKey, unknown, known, none: NONE, eval: evaluate, malformed,
+      setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey, unknown, known, none: NONE, eval: evaluate, malformed,
     },
     convert: { isObject, primitive, number, text, propertyKey, scan },
     checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep,

@@ -1,6 +1,9 @@
 // Array methods at their price. They work on arrays; on array-likes (`arguments`, texts) they work on a copy of bounded
 // length, so that no length that an object merely claims is ever walked. Copies are plain arrays: `Symbol.species` has
 // no effect.
+//
+// INVARIANT: between reading the length that is paid for and the work, no code of the contract runs: arguments are
+// converted first, and what the contract's accessors change meanwhile is not looked at again.
 (function (V8VM) {
   'use strict';
 
@@ -10,13 +13,20 @@
     FunctionPrototypeApply, FunctionPrototypeCall, MathLog2, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
     SymbolIsConcatSpreadable, TypeError,
   } = V8VM.primordials;
-  const { meter } = V8VM;
+  const { meter, forms } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
   const { DEPTH_LIMIT, tooDeep, grown, enterNative } = V8VM.v1;
+  const { payForm, payCut, loosen } = forms;
 
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
-  const MOVED_PER_UNIT = 64; // items that one unit of work moves
+  const MOVED_PER_UNIT = 64; // items of a row that one unit of work moves
+  const LIKE_WORK = 4; // an item of an array-like, looked up and copied
+  const SORT_WORK = 2; // a comparison
+  // Work for each item of a table (v1/15_forms.js).
+  const READ_WORK = 2;
+  const MOVE_WORK = 6;
+  const LONG_ROW = 10000; // `new Array(n)` of more is no row
   const LONG_TEXT = 256;
 
   // -- `this` ------------------------------------------------------------------------------------------------------
@@ -26,12 +36,13 @@
     if (ArrayIsArray(value)) return value;
     if (value === null || value === undefined) throw new TypeError(`Array.prototype.${name} called on null or undefined`);
     const like = Object(value);
-    const length = wholeNumber(like.length);
+    const claimed = wholeNumber(like.length);
+    const length = claimed > 0 ? claimed : 0;
     if (length > MAX_LIKE_LENGTH) throw new RangeError('Invalid array length');
-    meter.work(length);
+    meter.work(length * LIKE_WORK);
     const list = [];
-    list.length = length;
     for (let i = 0; i < length; i++) if (i in like) list[i] = like[i];
+    list.length = length;
     return list;
   }
 
@@ -73,10 +84,12 @@
   // Work of moving all items of a long array.
   function payMove(array) {
     if (array.length > MOVED_PER_UNIT) meter.work(array.length / MOVED_PER_UNIT);
+    payForm(array, MOVE_WORK);
   }
 
-  // Work of comparing a long text with every item.
+  // Work of comparing something with every item: of a table, or when it is a long text.
   function payCompare(list, item) {
+    payForm(list, READ_WORK);
     if (typeof item === 'string' && item.length > LONG_TEXT) meter.work((list.length * item.length) / 16);
   }
 
@@ -103,7 +116,9 @@
     },
     pop() {
       meter.take(1);
-      return native(ArrayPrototypePop, arrayOf(this, 'pop'));
+      const array = arrayOf(this, 'pop');
+      payCut(array);
+      return native(ArrayPrototypePop, array);
     },
     shift() {
       meter.take(1);
@@ -179,10 +194,15 @@
       callable(callback);
       const saved = enter();
       const mapped = [];
-      for (let i = 0; i < length; i++) if (i in list) mapped[i] = FunctionPrototypeCall(callback, self, list[i], i, this);
+      let held = 0;
+      for (let i = 0; i < length; i++) {
+        if (!(i in list)) continue;
+        mapped[i] = FunctionPrototypeCall(callback, self, list[i], i, this);
+        held++;
+      }
       mapped.length = length;
       meter.depth = saved;
-      return mapped;
+      return held < length ? loosen(mapped) : mapped;
     },
   };
 
@@ -199,22 +219,25 @@
 
   const looking = {
     includes(item, from) {
+      const start = wholeNumber(from);
       const list = listOf(this, 'includes');
       meter.charge(1 + list.length);
       payCompare(list, item);
-      return native(ArrayPrototypeIncludes, list, item, wholeNumber(from));
+      return native(ArrayPrototypeIncludes, list, item, start);
     },
     indexOf(item, from) {
+      const start = wholeNumber(from);
       const list = listOf(this, 'indexOf');
       meter.charge(1 + 0.2 * list.length);
       payCompare(list, item);
-      return native(ArrayPrototypeIndexOf, list, item, wholeNumber(from));
+      return native(ArrayPrototypeIndexOf, list, item, start);
     },
     lastIndexOf(item, ...from) {
+      const start = from.length === 0 ? -1 : wholeNumber(from[0]);
       const list = listOf(this, 'lastIndexOf');
       meter.charge(1 + 0.2 * list.length);
       payCompare(list, item);
-      return native(ArrayPrototypeLastIndexOf, list, item, from.length === 0 ? list.length - 1 : wholeNumber(from[0]));
+      return native(ArrayPrototypeLastIndexOf, list, item, start);
     },
     keys() {
       const list = listOf(this, 'keys');
@@ -229,11 +252,10 @@
       const { length } = list;
       meter.charge(1 + length);
       const between = separator === undefined ? ',' : text(separator);
-      let units = between.length * length;
-      for (let i = 0; i < length; i++) units += typeof list[i] === 'string' ? list[i].length : 8;
-      meter.work(units / 16);
-      grown(units);
-      return native(ArrayPrototypeJoin, list, between);
+      const saved = enterNative();
+      const joined = joinedOnce(this, () => joinTexts(textsOf(list, length), between));
+      meter.depth = saved;
+      return joined;
     },
     toString() {
       const self = Object(this);
@@ -243,36 +265,76 @@
     },
   };
 
+  const underway = []; // what is being joined: an array inside itself gives no text
+
+  function joinedOnce(self, join) {
+    for (let i = 0; i < underway.length; i++) if (underway[i] === self) return '';
+    underway[underway.length] = self;
+    try {
+      return join();
+    } finally {
+      underway.length--;
+    }
+  }
+
+  function textsOf(list, length) {
+    const texts = [];
+    for (let i = 0; i < length; i++) {
+      const item = list[i];
+      texts[i] = item === undefined || item === null ? '' : text(item);
+    }
+    return texts;
+  }
+
+  function joinTexts(texts, between) {
+    let units = between.length * texts.length;
+    for (let i = 0; i < texts.length; i++) units += texts[i].length;
+    meter.work(units / 16);
+    grown(units);
+    return ArrayPrototypeJoin(texts, between);
+  }
+
   const copying = {
     slice(start, end) {
       const list = listOf(this, 'slice');
       const { length } = list;
       meter.charge(1 + 10 * length);
+      const first = index(start, length, 0);
       const stop = index(end, length, length);
       const copy = [];
       let count = 0;
-      for (let i = index(start, length, 0); i < stop; i++, count++) if (i in list) copy[count] = list[i];
+      let held = 0;
+      for (let i = first; i < stop; i++, count++) {
+        if (!(i in list)) continue;
+        copy[count] = list[i];
+        held++;
+      }
       copy.length = count;
-      return copy;
+      return held < count ? loosen(copy) : copy;
     },
     concat(...parts) {
-      const joined = [];
+      const lists = [];
       let count = 0;
-      const total = [Object(this), ...parts];
-      for (let p = 0; p < total.length; p++) count += isSpreadable(total[p]) ? listOf(total[p], 'concat').length : 1;
+      for (let p = -1; p < parts.length; p++) {
+        const part = p < 0 ? Object(this) : parts[p];
+        const list = isSpreadable(part) ? listOf(part, 'concat') : [part];
+        lists[p + 1] = { list, length: list.length };
+        count += list.length;
+      }
       meter.charge(1 + count);
+      const joined = [];
       let at = 0;
-      for (let p = 0; p < total.length; p++) {
-        if (!isSpreadable(total[p])) {
-          joined[at++] = total[p];
-          continue;
+      let held = 0;
+      for (let p = 0; p < lists.length; p++) {
+        const { list, length } = lists[p];
+        for (let i = 0; i < length; i++, at++) {
+          if (!(i in list)) continue;
+          joined[at] = list[i];
+          held++;
         }
-        const list = listOf(total[p], 'concat');
-        for (let i = 0; i < list.length; i++) if (i in list) joined[at + i] = list[i];
-        at += list.length;
       }
       joined.length = at;
-      return joined;
+      return held < at ? loosen(joined) : joined;
     },
     splice(start, removeCount, ...added) {
       const array = arrayOf(this, 'splice');
@@ -285,11 +347,12 @@
         const wanted = wholeNumber(removeCount);
         count = wanted < 0 ? 0 : wanted < most ? wanted : most;
       }
-      return replaceRange(array, from, count, added);
+      return replaceRange(array, length, from, count, added);
     },
     reverse() {
       const array = arrayOf(this, 'reverse');
       meter.charge(1 + 0.2 * array.length);
+      payForm(array, MOVE_WORK);
       return native(ArrayPrototypeReverse, array);
     },
     sort(compare) {
@@ -299,8 +362,9 @@
       const array = arrayOf(this, 'sort');
       const { length } = array;
       meter.charge(1 + length);
-      paySort(array, compare);
-      return native(ArrayPrototypeSort, array, compare);
+      payForm(array, MOVE_WORK);
+      if (compare !== undefined) paySort(length, SORT_WORK);
+      return native(ArrayPrototypeSort, array, compare ?? order(array));
     },
   };
 
@@ -312,15 +376,20 @@
 
   const Boolean = (value) => !!value;
 
-  function replaceRange(array, from, count, added) {
-    const { length } = array;
+  function replaceRange(array, length, from, count, added) {
     const removed = [];
-    for (let i = 0; i < count; i++) if (from + i in array) removed[i] = array[from + i];
+    let held = 0;
+    for (let i = 0; i < count; i++) {
+      if (!(from + i in array)) continue;
+      removed[i] = array[from + i];
+      held++;
+    }
     removed.length = count;
+    if (held < count) loosen(removed);
     const step = added.length - count;
     const move = (to, at) => {
       if (at in array) array[to] = array[at];
-      else delete array[to];
+      else delete loosen(array)[to];
     };
     if (step < 0) for (let i = from + count; i < length; i++) move(i + step, i);
     else if (step > 0) for (let i = length - 1; i >= from + count; i--) move(i + step, i);
@@ -329,13 +398,31 @@
     return removed;
   }
 
-  // The reference prices the length only; the number of comparisons and the texts they make count as work.
-  function paySort(array, compare) {
+  // The reference prices the length only; comparisons count as work, with the texts that they look at.
+  function paySort(length, units) {
+    if (length > 1) meter.work(length * MathLog2(length) * units);
+  }
+
+  // How to sort by text: the engine's own way for values that it may look at as they are, else a comparison that pays
+  // for the texts that objects turn into. Accessors are not read for that.
+  function order(array) {
+    if (!forms.isRow(array)) return compareTexts;
     const { length } = array;
-    if (length < 2) return;
-    let units = 2;
-    if (compare === undefined) for (let i = 0; i < length; i++) if (typeof array[i] === 'string') units += array[i].length / length / 4;
-    meter.work(length * MathLog2(length) * units);
+    let units = SORT_WORK;
+    for (let i = 0; i < length; i++) {
+      if (isObject(array[i])) return compareTexts;
+      if (typeof array[i] === 'string') units += array[i].length / length / 4;
+    }
+    paySort(length, units);
+    return undefined;
+  }
+
+  function compareTexts(a, b) {
+    const left = text(a);
+    const right = text(b);
+    meter.work(1 + (left.length < right.length ? left.length : right.length) / 16);
+    if (left < right) return -1;
+    return left > right ? 1 : 0;
   }
 
   // -- the constructor ---------------------------------------------------------------------------------------------
@@ -347,7 +434,8 @@
         meter.charge(1 + 0.2 * length);
         meter.work(length);
       }
-      return ReflectConstruct(V8VM.primordials.Array, args, new.target ?? constructors.Array);
+      const made = ReflectConstruct(V8VM.primordials.Array, args, new.target ?? constructors.Array);
+      return length > LONG_ROW ? loosen(made) : made;
     },
   };
 

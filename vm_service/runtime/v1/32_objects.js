@@ -13,24 +13,26 @@
     ObjectIsFrozen, ObjectIsSealed, ObjectKeys, ObjectSeal, ObjectSetPrototypeOf, ObjectValues, RangeError, ReflectConstruct,
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
-  const { meter } = V8VM;
+  const { meter, forms } = V8VM;
   const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
   const { checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep } = V8VM.v1;
 
-  const KEY_WORK = 4; // one property listed or copied
+  const KEY_WORK = 10; // one property listed or copied
+  const DESCRIPTOR_WORK = 30; // one property described
   const MATH_GAS = 2;
   const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
   const SYMBOL_WORK = 20;
   const RADIX_WORK = 50;
   const MAX_ARGUMENTS = 60000;
   const MAX_BOUND = 100; // bound functions around one function
+  const MAX_BOUND_ARGUMENTS = 200; // of all of them together: every call copies them at no price
 
   // -- Object ------------------------------------------------------------------------------------------------------
 
   // Work of listing an object's properties.
-  function payKeys(value) {
-    if (typeof value === 'string') meter.work(value.length * KEY_WORK);
-    else if (isObject(value)) meter.work(ObjectKeys(value).length * KEY_WORK);
+  function payKeys(value, units = KEY_WORK) {
+    if (typeof value === 'string') meter.work(value.length * units);
+    else if (isObject(value)) meter.work(ReflectOwnKeys(value).length * units);
   }
 
   // Runs an engine function that may call getters and conversions of the contract.
@@ -41,14 +43,21 @@
     return result;
   }
 
-  const counted = (feral) => (value) => {
-    payKeys(value);
+  const counted = (feral, units = KEY_WORK) => (value) => {
+    payKeys(value, units);
     return native(feral, value);
+  };
+
+  // The same for what changes how all properties are kept.
+  const countedChange = (feral) => (value) => {
+    payKeys(value);
+    return feral(forms.loosen(value));
   };
 
   // Defining the length of an array pays like assigning it. The descriptor is read once.
   function define(target, key, descriptor) {
     const name = propertyKey(key);
+    forms.loosen(target);
     if (!ArrayIsArray(target) || name !== 'length' || !isObject(descriptor) || !('value' in descriptor)) {
       return native(ObjectDefineProperty, target, name, descriptor);
     }
@@ -93,9 +102,10 @@
     entries: counted(ObjectEntries),
     getOwnPropertyNames: counted(ObjectGetOwnPropertyNames),
     getOwnPropertySymbols: counted(ObjectGetOwnPropertySymbols),
-    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors),
-    freeze: counted(ObjectFreeze),
-    seal: counted(ObjectSeal),
+    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors, DESCRIPTOR_WORK),
+    freeze: countedChange(ObjectFreeze),
+    seal: countedChange(ObjectSeal),
+    preventExtensions: countedChange(P.ObjectPreventExtensions),
     isFrozen: counted(ObjectIsFrozen),
     isSealed: counted(ObjectIsSealed),
     getOwnPropertyDescriptor: (target, key) => ObjectGetOwnPropertyDescriptor(target, propertyKey(key)),
@@ -124,10 +134,10 @@
       return native(ObjectPrototypeToString, this);
     },
     __defineGetter__(key, getter) {
-      return native(P.ObjectPrototype__defineGetter__, this, propertyKey(key), getter);
+      return native(P.ObjectPrototype__defineGetter__, forms.loosen(this), propertyKey(key), getter);
     },
     __defineSetter__(key, setter) {
-      return native(P.ObjectPrototype__defineSetter__, this, propertyKey(key), setter);
+      return native(P.ObjectPrototype__defineSetter__, forms.loosen(this), propertyKey(key), setter);
     },
     __lookupGetter__(key) {
       return native(P.ObjectPrototype__lookupGetter__, this, propertyKey(key));
@@ -148,7 +158,7 @@
 
   // -- Function.prototype ------------------------------------------------------------------------------------------
 
-  const boundDepth = new WeakMap();
+  const bindings = new WeakMap(); // bound function -> how many there are around the innermost, and their arguments
 
   function argumentList(like) {
     if (like === undefined || like === null) return [];
@@ -170,11 +180,13 @@
       return result;
     },
     bind(self, ...args) {
-      const depth = (boundDepth.get(this) ?? 0) + 1;
-      if (depth > MAX_BOUND || args.length > MAX_ARGUMENTS) tooDeep();
+      const outer = bindings.get(this);
+      const depth = 1 + (outer === undefined ? 0 : outer.depth);
+      const count = args.length + (outer === undefined ? 0 : outer.count);
+      if (depth > MAX_BOUND || count > MAX_BOUND_ARGUMENTS) tooDeep();
       meter.work(10 + args.length);
       const bound = native(FunctionPrototypeBind, this, self, ...args);
-      boundDepth.set(bound, depth);
+      bindings.set(bound, { depth, count });
       return bound;
     },
     // The text of a function is nobody's business.

@@ -51,7 +51,7 @@
       const keys = ObjectKeys(value);
       for (let i = 0; i < keys.length; i++) {
         const item = revive(value, keys[i], reviver);
-        if (item === undefined) delete value[keys[i]];
+        if (item === undefined) delete V8VM.forms.loosen(value)[keys[i]];
         else value[keys[i]] = item;
       }
     }

@@ -8,6 +8,8 @@
   const tree = V8VM.tree;
   const { Lowering } = V8VM;
 
+  const LAST_CLOSE_INDEX = 16; // v1/15_forms.js: gaps up to here change no form
+
   const methods = {
     AssignmentExpression(node) {
       return this.store(node.left, () => this.expression(node.right));
@@ -70,7 +72,7 @@
         this.impure();
         return this.callHelper('setLength', object, value);
       }
-      if (key === null && this.frame.inParameters) {
+      if ((key === null || isFar(key)) && this.frame.inParameters) {
         const args = [this.expression(target.object), this.expression(target.property), lowerValue()];
         this.impure();
         return this.callHelper('setMember', ...args);
@@ -85,6 +87,7 @@
     // Object and property of a write, evaluated in order; a computed key passes through a check that sees the object.
     place(target, key) {
       if (key !== null) {
+        if (isFar(key) && target.object.type !== 'Super') return this.indexed(target, (base) => this.callHelper('key', base, tree.literal(key)));
         const object = this.expression(target.object);
         this.impure();
         return { object, property: target.computed ? tree.literal(target.property.value) : tree.identifier(target.property.name) };
@@ -94,16 +97,31 @@
         this.impure();
         return { object: { type: 'Super' }, property };
       }
+      return this.indexed(target, (base) => {
+        const property = this.expression(target.property);
+        if (this.isNumeric(target.property)) return this.closeIndex(base, property);
+        const checked = this.callHelper('key', base, property);
+        const quick = target.property.type === 'Identifier' && this.isSimple(target.property);
+        if (!quick) return checked;
+        const isClose = tree.logical('&&', this.isNumber(property), tree.binary('<', property, tree.literal(LAST_CLOSE_INDEX)));
+        return tree.choice(isClose, property, checked);
+      });
+    },
+
+    // An index that a name holds: small ones can leave no gap that matters, others are looked at.
+    closeIndex(base, property) {
+      const isClose = tree.binary('<', property, tree.literal(LAST_CLOSE_INDEX));
+      return tree.choice(isClose, property, this.callHelper('at', base, property));
+    },
+
+    // Evaluates the object of a write once, for the write and for `lowerKey`.
+    indexed(target, lowerKey) {
       const simple = this.isSimple(target.object);
       const evaluated = this.expression(target.object);
       const object = simple ? evaluated : tree.assign(this.target(), evaluated);
-      const again = simple ? evaluated : tree.helper('target');
-      const property = this.expression(target.property);
-      const checked = this.callHelper('key', again, property);
-      const quick = target.property.type === 'Identifier' && this.isSimple(target.property);
+      const property = lowerKey(simple ? evaluated : tree.helper('target'));
       this.impure();
-      if (this.isNumeric(target.property)) return { object, property };
-      return { object, property: quick ? tree.choice(this.isNumber(property), property, checked) : checked };
+      return { object, property };
     },
 
     // -- ++ and -- -----------------------------------------------------------------------------------------------
@@ -137,7 +155,7 @@
     updateMember(node) {
       const target = node.argument;
       const key = staticKey(target);
-      if (key === null || key === 'length' || target.object.type === 'Super' || this.frame.inParameters) return this.UpdateExpression(node);
+      if (key === null || key === 'length' || isFar(key) || target.object.type === 'Super' || this.frame.inParameters) return this.UpdateExpression(node);
       const simple = this.isSimple(target.object);
       const evaluated = this.expression(target.object);
       const object = simple ? evaluated : tree.assign(this.target(), evaluated);
@@ -150,6 +168,9 @@
   };
 
   const step = ({ operator }) => (operator === '++' ? tree.literal(1) : tree.unary('-', tree.literal(1)));
+
+  // Whether a key that the text tells is an index beyond the first few.
+  const isFar = (key) => key !== null && Number(key) > LAST_CLOSE_INDEX;
 
   // The key of a member when the text tells it, else null.
   function staticKey(node) {

@@ -1,0 +1,51 @@
+// Forms of arrays. The engine keeps an ordinary array as a row of values and does what is asked of it within a few
+// nanoseconds for an item. An array with gaps, accessors, frozen items or another prototype may become a table, where
+// every item takes ten times as long, and `pop` as long as all items together. The reference's prices hold for rows
+// only, so what may turn an array into a table is remembered here, and such arrays pay for their form.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayIsArray, ObjectGetPrototypeOf, WeakMap } = V8VM.primordials;
+  const { meter } = V8VM;
+
+  const SHORT = 16; // items: whatever the form, cheaper than the call of the method
+  const MAX_ITEMS = 400000; // more cannot be paid for; a table may claim any length
+  const ITEMS_PER_UNIT = 3; // of a table, that a shorter length makes the engine look at
+  const INDEX_UNITS = 10; // an index has at most so many digits
+
+  const ROW_PROTOTYPE = Array.prototype;
+  const loose = new WeakMap(); // arrays that may be tables
+
+  // Remembers what is about to lose its form; passes it through.
+  function loosen(array) {
+    if (ArrayIsArray(array)) loose.set(array, true);
+    return array;
+  }
+
+  const isRow = (array) => ObjectGetPrototypeOf(array) === ROW_PROTOTYPE && !loose.has(array);
+
+  // An index that is about to be written: beyond the end, it leaves a gap.
+  function at(object, index) {
+    if (index > SHORT && ArrayIsArray(object) && index > object.length) loose.set(object, true);
+    return index;
+  }
+
+  // The same for a key that is a text.
+  function named(array, name) {
+    if (typeof name === 'string' && name.length <= INDEX_UNITS) at(array, +name);
+  }
+
+  // Work of an engine method that walks an array, `units` for each item of a table.
+  function payForm(array, units) {
+    const { length } = array;
+    if (length > SHORT && !isRow(array)) meter.work(length * units);
+  }
+
+  // Work of making an array shorter.
+  function payCut(array) {
+    const { length } = array;
+    if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) / ITEMS_PER_UNIT);
+  }
+
+  V8VM.forms = { SHORT, loosen, isRow, at, named, payForm, payCut };
+})(globalThis.V8VM);
