@@ -20,6 +20,9 @@ from typing import Any, TypeVar, cast, get_type_hints
 T = TypeVar("T")
 C = TypeVar("C", bound="ServerConfig")
 
+LARGEST = {"TCP port": 65535}
+"""Largest value by unit: gRPC takes a larger port modulo 65536, without a word."""
+
 PREFIX = "V8VM_"
 """Every variable of this product starts so."""
 
@@ -154,6 +157,9 @@ def _parse(row: Setting, text: str, origin: str) -> object:
         raise ConfigError(f"{origin}={text!r}: expected {expected} ({row.unit})") from None
     if row.minimum is not None and not cast("float", value) >= row.minimum:  # so that NaN is refused as well
         raise ConfigError(f"{origin}={text!r}: must be at least {row.minimum} ({row.unit})")
+    largest = LARGEST.get(row.unit)
+    if largest is not None and cast("int", value) > largest:
+        raise ConfigError(f"{origin}={text!r}: must be at most {largest} ({row.unit})")
     if row.choices and value not in row.choices:
         raise ConfigError(f"{origin}={text!r}: must be one of {', '.join(row.choices)}")
     return value

@@ -56,6 +56,7 @@ def test_each_type_has_a_parser(variable: str, text: str, field: str, value: obj
         ("V8VM_TOOL_PORT", "abc"),
         ("V8VM_TOOL_PORT", ""),
         ("V8VM_TOOL_PORT", "-1"),
+        ("V8VM_TOOL_PORT", "65536"),
         ("V8VM_TOOL_RATIO", "nan"),
         ("V8VM_TOOL_EAGER", "perhaps"),
         ("V8VM_TOOL_LOG_LEVEL", "loud"),
