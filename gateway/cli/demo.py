@@ -28,8 +28,10 @@ def demo(
     state_port: Annotated[int, typer.Option(help="Port of the state service.")] = 7003,
 ) -> None:
     """Starts three services on loopback, publishes sample contracts, runs and checks transactions, keeps serving."""
-    # Whoever stops this program in another way than Ctrl-C wants the services stopped as well.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whoever stops this program in another way than Ctrl-C wants the services stopped as well; and a script that runs
+    # it in the background starts it deaf to Ctrl-C.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     wanted = programs(data_dir, gateway_port=gateway_port, vm_port=vm_port, state_port=state_port)
     try:
         check_ports(wanted)

@@ -22,6 +22,9 @@ account_app = typer.Typer(name="account", help="Accounts of the chain.", no_args
 
 _ACCOUNTS = "m-auth.iost-auth-"
 
+LISTED_CHARS = 200
+"""Characters of a value in a list: all of an account's record, not the source of every contract."""
+
 
 def receipt(
     hashes: Annotated[list[str], typer.Argument(help="Transaction hashes, base58 or hexadecimal.")],
@@ -64,21 +67,30 @@ def state_list(
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
-    """Lists cells below a prefix, in key order, all from one version."""
+    """Lists cells below a prefix, in key order, all from one version. Long values are cut, but not with --json."""
     with connect(gateway) as client:
         entries = list(itertools.islice(client.list_state(prefix, version=version, page_size=min(limit, 1000)), limit))
-    _print_entries(entries, as_json)
+    _print_entries(entries, as_json, most=LISTED_CHARS)
 
 
-def _print_entries(cells: Sequence[pb.StateEntry], as_json: bool) -> None:
+def _print_entries(cells: Sequence[pb.StateEntry], as_json: bool, most: int | None = None) -> None:
     if as_json:
         print_json(list(cells))
         return
     rows = [
-        (cell.name, cell.value.text if cell.HasField("value") else "(absent)", cell.value.payer, cell.version)
+        (
+            cell.name,
+            _shown(cell.value.text, most) if cell.HasField("value") else "(absent)",
+            cell.value.payer,
+            cell.version,
+        )
         for cell in cells
     ]
     print_table(("name", "value", "payer", "version"), rows)
+
+
+def _shown(text: str, most: int | None) -> str:
+    return text if most is None or len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 @contract_app.command("show")

@@ -200,6 +200,8 @@ def _send(transaction: Transaction, gateway: str, *, dry_run: bool, as_json: boo
     with connect(gateway) as client:
         outcome = client.execute([transaction], dry_run=dry_run).outcomes[0]
     _show(outcome, as_json)
+    if dry_run and not as_json:
+        print_fields([("dry run", "nothing of this was kept")])
 
 
 def _show(outcome: TransactionOutcome, as_json: bool, *, contract: str = "") -> None:
