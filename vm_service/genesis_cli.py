@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -36,9 +36,10 @@ def run(
     try:
         first = genesis.build(genesis_file.load(file))
         version = 0 if output is not None else _commit(first, state_address)
-    except (genesis.GenesisError, ServiceError) as error:
-        typer.echo(f"v8vm: {error}", err=True)
-        raise typer.Exit(1) from error
+    except genesis.GenesisError as error:
+        _fail(str(error), error)
+    except ServiceError as error:
+        _fail(f"state service at {state_address}: {error.reason}: {error}", error)
     if output is not None:
         output.write_text(json.dumps(first.writes, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
     facts = {"version": version, "block_id": first.commit_id.hex(), "cells": len(first.writes)}
@@ -48,6 +49,11 @@ def run(
         typer.echo(
             f"version {version}, block {facts['block_id']}, {facts['cells']} cells, {len(first.actions)} transactions"
         )
+
+
+def _fail(message: str, cause: Exception) -> NoReturn:
+    typer.echo(f"v8vm: {message}", err=True)
+    raise typer.Exit(1) from cause
 
 
 def _commit(first: genesis.FirstVersion, address: str) -> int:

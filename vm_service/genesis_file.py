@@ -41,7 +41,8 @@ def load(path: Path) -> Genesis:
     try:
         return _genesis(raw, path.parent)
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise GenesisError(f"{path}: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+        raise GenesisError(f"{path}: {kind}{error}") from error
 
 
 def _genesis(raw: Mapping[str, Any], folder: Path) -> Genesis:
