@@ -173,12 +173,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker grants; outcomes never depend on these (DESIGN.md §5)."""
+    """What one worker grants; outcomes never depend on these (docs/determinism.md)."""
 
     transaction_ms: int = 2_000
     """Wall-clock time of one transaction, state reads not counted. The slowest 4,000,000 gas known take 0.9 s here."""
     kill_grace_ms: int = 250
-    """Time for a cancelled transaction to stop before its process is killed (reliability.md §4.4)."""
+    """Time for a cancelled transaction to stop before its process is killed."""
     heap_bytes: int = 128 << 20
     """V8 heap in use at which a transaction is stopped."""
     image_bytes: int = 64 << 20

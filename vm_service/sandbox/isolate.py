@@ -1,7 +1,7 @@
 """The only door to V8: one isolate, bound through mini-racer's C ABI.
 
 The public ``MiniRacer`` class costs 300 to 470 µs a call and has only asynchronous host functions. Contracts need
-synchronous state reads, so this module binds the C functions that the library itself uses (DESIGN.md §2.1):
+synchronous state reads, so this module binds the C functions that the library itself uses:
 
 * ``evaluate`` compiles and runs a script; ``call`` calls a function held by handle. Both block, with a deadline.
 * ``Mailbox`` is memory that JavaScript and Python both see. A script asks the host by writing a text there and calling
@@ -11,7 +11,7 @@ INVARIANTS
 * No call may enter the same isolate from inside the host function: it would wait for itself.
 * Only text, integers and booleans leave an isolate by value; objects stay inside and are named by handle.
 * After a time-out or an out-of-memory stop the isolate is condemned and refuses further work: a late cancellation
-  can end the next, innocent task (reliability.md §0.5).
+  can end the next, innocent task.
 * An isolate must be closed: an open one can hang the interpreter's exit.
 """
 
@@ -55,7 +55,7 @@ THREAD_STACK_BYTES: Final = 32 << 20
 engine functions that call back take up to six times as much beside it. The usual 8 MB would leave no margin."""
 
 KILL_GRACE_SECONDS: Final = 0.25
-"""How long a cancelled task may go on before the process must be killed (reliability.md §4.4)."""
+"""How long a cancelled task may go on before the process must be killed."""
 
 _TASK_ID: Final = 1
 _HOST_ID: Final = 2
