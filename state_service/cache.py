@@ -110,8 +110,16 @@ class Cache:
 
     def apply(self, pairs: Iterable[tuple[bytes, Entry]]) -> None:
         """Takes over part of a range of versions, now in STATE. REQUIRES: `begin_apply` before the write."""
-        for key, entry in pairs:
-            self._put(key, entry)
+        entries, drop = self._entries, self._entries.pop
+        byte_count = self.byte_count
+        for key, entry in pairs:  # as `_put`, without its calls: a fold brings thousands
+            old = drop(key, None)
+            if old is not None:
+                byte_count -= _cost(key, old)
+            entries[key] = entry
+            value = entry[0]
+            byte_count += _OVERHEAD_BYTES + len(key) + (0 if value is None else len(value))
+        self.byte_count = byte_count
         self._evict()
         self._applying = False
         self._generation += 1

@@ -174,9 +174,9 @@ def _check_crc(place: str, data: bytes) -> None:
         raise CorruptionError(place, "checksum does not match")
 
 
-def value_prefixes(version: int) -> tuple[bytes, bytes]:
-    """Returns the heads of a live and of a deleted value written at a version."""
-    return (version << 1).to_bytes(8), (version << 1 | 1).to_bytes(8)
+def encode_value(value: bytes | None, version: int) -> bytes:
+    """Returns the STATE record of a value, or of a deletion, written at a version."""
+    return (version << 1 | 1).to_bytes(8) if value is None else (version << 1).to_bytes(8) + value
 
 
 def decode_value(key: bytes, record: bytes) -> Entry:

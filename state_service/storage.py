@@ -24,6 +24,9 @@ from typing import Protocol
 class Space(enum.Enum):
     """A keyspace of its own, ordered by key. The values name RocksDB column families: never change one."""
 
+    # Members are single objects; Enum's own hash is a Python call for each lookup, and batches look up thousands.
+    __hash__ = object.__hash__
+
     META = "meta"
     """Schema version, epoch, head, base: a handful of keys."""
     STATE = "state"
@@ -41,21 +44,18 @@ class Space(enum.Enum):
 class EngineBatch:
     """Changes to apply as one: puts and deletes, the later of two on the same key wins."""
 
-    __slots__ = ("byte_count", "operations")
+    __slots__ = ("operations",)
 
     def __init__(self) -> None:
         self.operations: list[tuple[Space, bytes, bytes | None]] = []
-        self.byte_count = 0
 
     def put(self, space: Space, key: bytes, value: bytes) -> None:
         """Sets a key."""
         self.operations.append((space, key, value))
-        self.byte_count += len(key) + len(value)
 
     def delete(self, space: Space, key: bytes) -> None:
         """Removes a key; one that is not there is no error."""
         self.operations.append((space, key, None))
-        self.byte_count += len(key)
 
 
 class StorageEngine(Protocol):
