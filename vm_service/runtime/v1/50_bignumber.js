@@ -1,12 +1,17 @@
 // BigNumber: the npm library as it is, configured and priced. Its inner calls run on the priced built-ins, so they are
-// charged as in the reference.
+// charged as in the reference. Beside the reference's prices, what grows with the limbs and digits of its operands
+// counts as work.
+//
+// Every method of the library is wrapped. A call from outside first makes its operands clean (49_operands.js); calls of
+// the library's methods by each other find them clean.
 (function (V8VM) {
   'use strict';
 
-  const { FunctionPrototypeCall, ObjectGetOwnPropertyDescriptor, ReflectConstruct } = V8VM.primordials;
+  const { ArrayIsArray, FunctionPrototypeApply, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
   const { meter } = V8VM;
+  const { isObject } = V8VM.v1.convert;
+  const { FERAL_BIG_NUMBER, LIMB_WORK, clean, operand, setting, limbs, digitsOf, isNumber } = V8VM.v1.operands;
 
-  const FERAL_BIG_NUMBER = globalThis.BigNumber;
   const CONFIG = {
     __proto__: null,
     DECIMAL_PLACES: 50,
@@ -17,6 +22,9 @@
     hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
   };
   const BASE_GAS = 20;
+  const DIGIT_WORK = 4; // a digit that is written one by one
+  const BASE_WORK = 2; // for each digit, times digits: conversion to another base
+  const MAX_PLACES = 1e9; // more is an error
 
   const FERAL_CONFIG = FERAL_BIG_NUMBER.config;
   FERAL_CONFIG(CONFIG);
@@ -24,6 +32,8 @@
   const prototype = FERAL_BIG_NUMBER.prototype;
 
   // -- prices ------------------------------------------------------------------------------------------------------
+
+  const digits = (value) => (value === undefined || value === null ? 0 : value.toString().length);
 
   const FLAT = ['absoluteValue', 'abs', 'isFinite', 'isInteger', 'isNaN', 'isNegative', 'isPositive', 'isZero', 'negated'];
   const BY_SUM = { // gas for each digit of both operands
@@ -33,32 +43,119 @@
   const BY_PRODUCT = { exponentiatedBy: 10, pow: 10 };
   const BY_DIGITS = { integerValue: 4, squareRoot: 4, sqrt: 4, toFixed: 4 };
 
-  const digits = (value) => (value === undefined || value === null ? 0 : value.toString().length);
+  const prices = { __proto__: null };
+  for (const name of FLAT) prices[name] = () => 0;
+  for (const name in BY_SUM) prices[name] = (self, other) => BY_SUM[name] * (digits(self) + digits(other));
+  for (const name in BY_PRODUCT) prices[name] = (self, other) => BY_PRODUCT[name] * digits(self) * digits(other);
+  for (const name in BY_DIGITS) prices[name] = (self) => BY_DIGITS[name] * digits(self);
 
-  const wrapped = {};
+  // -- work --------------------------------------------------------------------------------------------------------
 
-  function wrap(name, price) {
+  const places = (count) => (typeof count === 'number' && count > 0 && count <= MAX_PLACES ? count : 0);
+  const payDigits = (self, count) => meter.work(DIGIT_WORK * (digitsOf(self) + places(count)));
+  const payProduct = (self, [other]) => meter.work(limbs(self) * limbs(other));
+
+  // Work of a method beside looking at its operands.
+  const works = {
+    __proto__: null,
+    times: payProduct,
+    multipliedBy: payProduct,
+    toFixed: (self, [count]) => payDigits(self, count),
+    toFormat: (self, [count]) => payDigits(self, count),
+    toExponential: (self, [count]) => meter.work(DIGIT_WORK * places(count)),
+    toPrecision: (self, [count]) => meter.work(DIGIT_WORK * places(count)),
+    toString(self, [base]) {
+      if (base === undefined || base === null) return;
+      const count = digitsOf(self);
+      payDigits(self, 0);
+      meter.work(BASE_WORK * count * count);
+    },
+  };
+
+  // -- wrapping ----------------------------------------------------------------------------------------------------
+
+  let inside = false; // whether the library is at work: its operands are clean
+
+  function run(feral, self, args) {
+    inside = true;
+    try {
+      return FunctionPrototypeApply(feral, self, args);
+    } finally {
+      inside = false;
+    }
+  }
+
+  // What a method's arguments are: numbers (the second one of most is the base of the first), or settings.
+  const SETTINGS = new Set([
+    'decimalPlaces', 'dp', 'precision', 'sd', 'toExponential', 'toFixed', 'toFormat', 'toPrecision', 'integerValue', 'shiftedBy', 'toString',
+  ]);
+  const SECOND_NUMBER = new Set(['exponentiatedBy', 'pow']);
+
+  function makeClean(name, args) {
+    for (let i = args.length - 1; i >= 0; i--) {
+      const isPlain = SETTINGS.has(name) || (i > 0 && !SECOND_NUMBER.has(name));
+      args[i] = isPlain ? setting(args[i]) : operand(args[i], SECOND_NUMBER.has(name) ? undefined : args[1]);
+    }
+  }
+
+  function wrap(name) {
     const { value: feral } = ObjectGetOwnPropertyDescriptor(prototype, name);
-    wrapped[name] = {
+    const price = prices[name];
+    const work = works[name];
+    const pay = (self, args) => {
+      const count = limbs(self) + (args.length > 0 ? limbs(args[0]) : 0);
+      if (count > 2) meter.work(count * LIMB_WORK);
+      if (work !== undefined) work(self, args);
+    };
+    return {
       [name](...args) {
-        meter.charge(BASE_GAS + price(this, args[0]));
-        return FunctionPrototypeCall(feral, this, ...args);
+        if (inside) {
+          if (price !== undefined) meter.charge(BASE_GAS + price(this, args[0]));
+          pay(this, args);
+          return FunctionPrototypeApply(feral, this, args);
+        }
+        const self = clean(this);
+        const isForeign = isObject(args[0]) && !isNumber(args[0]); // its `toString` is the contract's
+        if (price !== undefined && isForeign) meter.charge(BASE_GAS + price(self, args[0]));
+        makeClean(name, args);
+        if (price !== undefined && !isForeign) meter.charge(BASE_GAS + run(price, undefined, [self, args[0]]));
+        pay(self, args);
+        return run(feral, self, args);
       },
     }[name];
   }
 
-  for (const name of FLAT) wrap(name, () => 0);
-  for (const name in BY_SUM) wrap(name, (self, other) => BY_SUM[name] * (digits(self) + digits(other)));
-  for (const name in BY_PRODUCT) wrap(name, (self, other) => BY_PRODUCT[name] * digits(self) * digits(other));
-  for (const name in BY_DIGITS) wrap(name, (self) => BY_DIGITS[name] * digits(self));
+  const wrapped = {};
+  for (const name of ReflectOwnKeys(prototype)) if (name !== 'constructor' && name !== '_isBigNumber') wrapped[name] = wrap(name);
+
+  // -- the constructor and its functions -----------------------------------------------------------------------------
 
   function BigNumber(...args) {
     meter.charge(BASE_GAS);
+    makeClean('constructor', args);
     return ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
   }
+
+  // `max` and the like take numbers, or one list of them.
+  const extreme = (name) => {
+    const feral = FERAL_BIG_NUMBER[name];
+    return {
+      [name](...args) {
+        const list = ArrayIsArray(args[0]) ? args[0] : args;
+        const { length } = list;
+        meter.work(length);
+        const items = [];
+        for (let i = 0; i < length; i++) items[i] = operand(list[i]);
+        return run(feral, FERAL_BIG_NUMBER, items);
+      },
+    }[name];
+  };
+
+  const statics = { isBigNumber: FERAL_BIG_NUMBER.isBigNumber };
+  for (const name of ['max', 'maximum', 'min', 'minimum']) statics[name] = extreme(name);
 
   // An operation that a stop cut short may leave the library in a state that it holds only for a while.
   const reset = () => FERAL_CONFIG(CONFIG);
 
-  V8VM.v1.numbers = { BigNumber, FERAL_BIG_NUMBER, wrapped, prototype, reset };
+  V8VM.v1.numbers = { BigNumber, FERAL_BIG_NUMBER, wrapped, statics, prototype, reset };
 })(globalThis.V8VM);

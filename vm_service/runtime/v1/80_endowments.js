@@ -90,14 +90,21 @@
 
   // What the libraries can only do once prices are on.
   function finishLibraries() {
-    const { BigNumber, FERAL_BIG_NUMBER, prototype } = numbers;
-    for (const name of ['isBigNumber', 'max', 'maximum', 'min', 'minimum']) BigNumber[name] = FERAL_BIG_NUMBER[name];
+    const { BigNumber, statics, prototype } = numbers;
+    for (const name in statics) BigNumber[name] = statics[name];
     BigNumber.prototype = prototype;
     prototype.constructor = BigNumber;
   }
 
   V8VM.v1.finishLibraries = finishLibraries;
-  V8VM.v1.int64Limits(new numbers.FERAL_BIG_NUMBER('9223372036854775807'), new numbers.FERAL_BIG_NUMBER('-9223372036854775808'));
-  V8VM.v1.float64Limits(new numbers.FERAL_BIG_NUMBER('9223372036854775807'), new numbers.FERAL_BIG_NUMBER('-9223372036854775808'));
+  // Limits that all calls share: contracts can get at them, so they are frozen.
+  function constant(text) {
+    const value = new numbers.FERAL_BIG_NUMBER(text);
+    V8VM.primordials.ObjectFreeze(value.c);
+    return V8VM.primordials.ObjectFreeze(value);
+  }
+
+  V8VM.v1.int64Limits(constant('9223372036854775807'), constant('-9223372036854775808'));
+  V8VM.v1.float64Limits(constant('9223372036854775807'), constant('-9223372036854775808'));
   V8VM.v1.endowments = { Call, MADE, shared };
 })(globalThis.V8VM);
