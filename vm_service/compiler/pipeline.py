@@ -1,8 +1,8 @@
 """The compile stage of language v1, from contract text to an image that a worker installs.
 
-Data: source and ABI go into the compiler isolate, which parses, checks, rewrites and prints but never runs contract code;
-JSON comes back. The image is then parsed once more as a whole, so that an error the engine would report while it reads
-a script is known here, before any call.
+Data: source and ABI go into the compiler isolate, which parses, checks, rewrites and prints but never runs contract
+code; JSON comes back. The image is then parsed once more as a whole, so that an error the engine would report while it
+reads a script is known here, before any call.
 
 INVARIANT: equal source and runtime give equal results, on every machine: limits are counted, never timed.
 """
@@ -138,6 +138,7 @@ class Compiler:
             self._isolate.push(arguments, text)
         answer = self._isolate.call(door, arguments, timeout_s)
         self._isolate.release(arguments)
+        assert isinstance(answer, str)
         result: dict[str, Any] = json.loads(answer)
         return result
 

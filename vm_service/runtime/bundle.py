@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,21 +28,20 @@ class Bundle:
     Attributes:
         file: name below `bundled/`.
         global_name: the only global that evaluating the bundle creates.
-        exports: property of that global -> npm package; `""` makes the package itself the global.
-        verbatim: file below `node_modules` that is wrapped as it is, instead of being bundled by esbuild.
+        exports: property of that global -> npm package, bundled by esbuild.
+        verbatim: or a file below `node_modules` that is wrapped as it is; what it exports is the global.
     """
 
     file: str
     global_name: str
-    exports: dict[str, str]
+    exports: dict[str, str] = field(default_factory=dict)
     verbatim: str = ""
 
 
 BUNDLES = (
     Bundle("compiler.js", "v8vmCompiler", {"esprima": "esprima", "escodegen": "escodegen"}),
-    Bundle("acorn.js", "acorn", {"": "acorn"}),
     # Contracts see this library and its arithmetic decides outcomes: not one byte of it passes through a bundler.
-    Bundle("bignumber.js", "BigNumber", {"": "bignumber.js"}, verbatim="bignumber.js/bignumber.js"),
+    Bundle("bignumber.js", "BigNumber", verbatim="bignumber.js/bignumber.js"),
 )
 
 
@@ -67,14 +66,8 @@ def pack(bundle: Bundle, node: str) -> tuple[bytes, list[Path]]:
     Raises:
         subprocess.CalledProcessError: esbuild refused; its message is on stderr.
     """
-    members = [
-        f"{json.dumps(name)}: require({json.dumps(package)})" for name, package in bundle.exports.items() if name
-    ]
-    entry = (
-        f"module.exports = {{ {', '.join(members)} }};"
-        if members
-        else f"module.exports = require({json.dumps(bundle.exports[''])});"
-    )
+    members = [f"{json.dumps(name)}: require({json.dumps(package)})" for name, package in bundle.exports.items()]
+    entry = f"module.exports = {{ {', '.join(members)} }};"
     with tempfile.TemporaryDirectory() as folder:
         out, meta = Path(folder) / "bundle.js", Path(folder) / "meta.json"
         command = [
