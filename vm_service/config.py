@@ -103,6 +103,31 @@ class VmConfig(ServerConfig):
         reason="batches of one service are serialised after a conflict, so that only other services can cause more",
         minimum=1,
     )
+    cache_dir: Path = setting(
+        Path(".v8vm/vm"),
+        unit="path",
+        help="folder of startup snapshots and of the list of hot contracts; may be lost at any time",
+        reason="beside the store of `make run`; git-ignored",
+    )
+    snapshots: bool = setting(
+        True,
+        unit="true or false",
+        help="workers start from V8 startup snapshots when there is one that passes its tests",
+        reason="on: a start takes a third of the time, and hot contracts need not be compiled",
+    )
+    hot_count: int = setting(
+        20,
+        unit="contracts",
+        help="most used contracts that are in place before a worker takes work",
+        reason="compiling 20 takes 0.3 s at most, which a start may cost; most traffic goes to fewer",
+        minimum=0,
+    )
+    pinned_contracts: tuple[str, ...] = setting(
+        (),
+        unit="contract ids, separated by commas",
+        help="contracts that are always kept hot",
+        reason="none: use decides",
+    )
     recycle_items: int = setting(
         1_000_000,
         unit="transactions",

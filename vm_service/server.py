@@ -76,11 +76,21 @@ def _work_handler(manager: VMManager, kind: Kind) -> Handler:
 def _list_handler(manager: VMManager) -> Handler:
     async def handle(request: bytes, _context: object) -> bytes:
         worker_service_pb2.ListWorkersRequest.FromString(request)
+        uses = manager.uses
         response = worker_service_pb2.ListWorkersResponse(
             workers=[_worker(worker) for worker in manager.workers()],
             restart_count=manager.restart_count,
             queue_count=manager.queued,
             build_id=manager.build_id,
+            uses=worker_service_pb2.ContractUses(
+                pinned_count=uses.pinned, recent_count=uses.recent, cold_count=uses.cold
+            ),
+            hottest=[
+                worker_service_pb2.HotContract(contract=name, use_count=count)
+                for name, count in manager.snapshots.uses()
+            ],
+            wanted_count=manager.wanted_count,
+            quarantine_count=manager.quarantine_count,
         )
         return response.SerializeToString()
 
@@ -98,4 +108,5 @@ def _worker(worker: WorkerProcess) -> worker_service_pb2.Worker:
         rss_bytes=worker.figures.rss_bytes,
         heap_bytes=worker.figures.heap_bytes,
         uptime_ms=worker.uptime_ms,
+        origin=worker.ready.origin if worker.ready else "",
     )

@@ -19,6 +19,7 @@ from iost.state.v1 import state_service_pb2_grpc as state_rpc
 from iost.vm.v1 import compilation_service_pb2_grpc as compilation_rpc
 from iost.vm.v1 import execution_service_pb2 as pb
 from iost.vm.v1 import execution_service_pb2_grpc as rpc
+from iost.vm.v1 import worker_service_pb2 as worker_pb
 from iost.vm.v1 import worker_service_pb2_grpc as worker_rpc
 from tests.support.state_process import StateProcess
 from tests.support.vm_process import VmProcess
@@ -110,7 +111,7 @@ class VmWorld:
         self.signer = Signer()
         self._data_dir = data_dir / "state"
         self.state = StateProcess(self._data_dir)
-        self._flags = flags
+        self.flags = {"cache_dir": data_dir / "vm", **flags}
         self.vm: VmProcess | None = None
         self.channel: grpc.Channel | None = None
         self.state_channel: grpc.Channel | None = None
@@ -121,10 +122,11 @@ class VmWorld:
             self.close()
             raise
 
-    def start_vm(self) -> None:
-        """Starts the VM service, waits until it is ready, and makes the stubs."""
+    def start_vm(self, **flags: object) -> None:
+        """Starts the VM service with further settings, waits until it is ready, and makes the stubs."""
         self._close_channels()
-        self.vm = VmProcess(self.state.address, **self._flags)  # type: ignore[arg-type]
+        self.flags = {**self.flags, **flags}
+        self.vm = VmProcess(self.state.address, **self.flags)  # type: ignore[arg-type]
         self.channel = grpc.insecure_channel(self.vm.address, options=channel_options(MESSAGE_BYTES))
         self.execution = rpc.ExecutionServiceStub(self.channel)
         self.compilation = compilation_rpc.CompilationServiceStub(self.channel)
@@ -137,8 +139,7 @@ class VmWorld:
         """Ends the VM service and starts it again with further settings."""
         assert self.vm is not None
         self.vm.stop()
-        self._flags = {**self._flags, **flags}
-        self.start_vm()
+        self.start_vm(**flags)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -146,6 +147,16 @@ class VmWorld:
         """Executes transactions as one request."""
         request = pb.ExecuteTransactionsRequest(transactions=made, **fields)
         return self.execution.ExecuteTransactions(request, timeout=30)
+
+    def hot(self) -> set[str]:
+        """Returns the contracts that the worker last used holds hot."""
+        workers = self.workers.ListWorkers(worker_pb.ListWorkersRequest()).workers
+        return {name for worker in workers if worker.batch_count for name in worker.hot_contracts}
+
+    def tiers(self) -> dict[str, int]:
+        """Returns uses of contracts by the tier in which they were found, pinned ones left out."""
+        uses = self.workers.ListWorkers(worker_pb.ListWorkersRequest()).uses
+        return {"cold": uses.cold_count, "recent": uses.recent_count}
 
     def head(self) -> inspection_pb.GetHeadResponse:
         """Asks the store for its head."""

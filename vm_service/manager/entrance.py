@@ -91,7 +91,15 @@ class CommitLane(Lane):
 class Entrance:
     """Runs requests on the workers of a pool."""
 
-    def __init__(self, *, queue_count: int, gather_count: int, retries: Retries, load: LoadMeter) -> None:
+    def __init__(
+        self,
+        *,
+        queue_count: int,
+        gather_count: int,
+        retries: Retries,
+        load: LoadMeter,
+        on_figures: Callable[[channel.Figures], None] | None = None,
+    ) -> None:
         """Prepares; `connect` gives it its pool.
 
         Args:
@@ -99,11 +107,13 @@ class Entrance:
             gather_count: most items of a gathered batch.
             retries: what happens when workers end.
             load: where load is measured.
+            on_figures: told what workers tell about each batch.
         """
         self._queue_count = queue_count
         self._gather_count = gather_count
         self._retries = retries
         self._load = load
+        self._on_figures = on_figures
         self._pool: Pool | None = None
         self.blocks = Lane(1)
         self.commits = CommitLane(lambda: self._pool.size if self._pool else 1)
@@ -198,9 +208,10 @@ class Entrance:
             self.pump()
             self._notice_drained()
 
-    @staticmethod
-    def _learn(lane: Lane, figures: channel.Figures) -> None:
+    def _learn(self, lane: Lane, figures: channel.Figures) -> None:
         """Takes over what a worker tells of its batch."""
+        if self._on_figures is not None:
+            self._on_figures(figures)
         metrics.CONFLICTS.inc(figures.conflict_count)
         metrics.STATE_READS.inc(figures.read_call_count)
         for tier, count in (("pinned", figures.pinned), ("recent", figures.recent), ("cold", figures.cold)):

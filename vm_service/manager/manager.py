@@ -13,9 +13,11 @@ from vm_service.manager.entrance import Entrance
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool, PoolSettings
 from vm_service.manager.retries import Retries
+from vm_service.manager.snapshots import SnapshotKeeper
 from vm_service.manager.supervisor import WorkerProcess, WorkerState, usable_cpu_count
 from vm_service.model import Limits
 from vm_service.worker import channel
+from vm_service.worker.hotset import TierHits
 
 LOOK_SECONDS = 0.25
 """How often the load is looked at: twice within the shortest time that a need must last."""
@@ -52,13 +54,19 @@ class VMManager:
         self._dark_looks = 0
         self._config = config
         self._failpoints = failpoints
-        self._scaling: asyncio.Task[None] | None = None
         self._retries = Retries(config.quarantine_ms / 1000)
+        self.snapshots = SnapshotKeeper(config)
+        self.uses = TierHits()
+        self._background: list[asyncio.Task[None]] = []
         most = config.worker_count_max or max(cpu_count(fallback=usable_cpu_count()), config.worker_count_min)
         self.load = LoadMeter(most)
         self._rule = ScaleRule(least=config.worker_count_min, most=most)
         self._entrance = Entrance(
-            queue_count=config.queue_count, gather_count=config.gather_count, retries=self._retries, load=self.load
+            queue_count=config.queue_count,
+            gather_count=config.gather_count,
+            retries=self._retries,
+            load=self.load,
+            on_figures=self._on_figures,
         )
         settings = PoolSettings(
             size=config.worker_count_min,
@@ -68,7 +76,7 @@ class VMManager:
             recycle_heap_bytes=config.heap_bytes * 3 // 4,
             silence_s=(config.transaction_ms + Limits().kill_grace_ms) / 1000,
         )
-        self._pool = Pool(settings, self._start_message, on_free=self._entrance.pump)
+        self._pool = Pool(settings, self._start_message, on_free=self._entrance.pump, on_start=self._on_start)
         self._entrance.connect(self._pool)
 
     def _start_message(self, worker_id: str) -> channel.Start:
@@ -87,6 +95,10 @@ class VMManager:
             trust_signature_claims=config.trust_signature_claims,
             flags=config.v8_flags,
             confined=config.confined,
+            snapshot_folder=str(self.snapshots.path()),
+            snapshot_key=self.snapshots.key,
+            hot=self.snapshots.hot(),
+            pinned=list(config.pinned_contracts),
             failpoints=self._failpoints,
             log_level=config.log_level,
         )
@@ -98,7 +110,22 @@ class VMManager:
             WorkerGoneError: workers do not start.
         """
         await self._pool.open()
-        self._scaling = asyncio.get_running_loop().create_task(self._scale())
+        loop = asyncio.get_running_loop()
+        self._background = [loop.create_task(self._scale()), loop.create_task(self.snapshots.run())]
+
+    def _on_figures(self, figures: channel.Figures) -> None:
+        """A batch was answered."""
+        self.snapshots.count(figures.used)
+        self.uses.pinned += figures.pinned
+        self.uses.recent += figures.recent
+        self.uses.cold += figures.cold
+
+    def _on_start(self, message: channel.Start, ready: channel.Ready | None, cause: str) -> None:
+        """A worker has started, or has not."""
+        if ready is not None:
+            self.snapshots.started(ready)
+        else:
+            self.snapshots.failed(message.snapshot_key, cause)
 
     async def _scale(self) -> None:
         """Looks at the load and follows it."""
@@ -154,8 +181,9 @@ class VMManager:
 
     async def close(self) -> None:
         """Ends all workers."""
-        if self._scaling is not None:
-            self._scaling.cancel()
+        for task in self._background:
+            task.cancel()
+        self.snapshots.close()
         await self._pool.close()
 
     def workers(self) -> list[WorkerProcess]:
@@ -166,6 +194,16 @@ class VMManager:
     def restart_count(self) -> int:
         """Workers that ended without being asked to."""
         return self._pool.restart_count
+
+    @property
+    def wanted_count(self) -> int:
+        """Workers wanted by the autoscaler."""
+        return self._pool.size
+
+    @property
+    def quarantine_count(self) -> int:
+        """Transaction hashes in quarantine."""
+        return self._retries.quarantine_count
 
     @property
     def queued(self) -> int:

@@ -52,7 +52,12 @@ class Pool:
     """
 
     def __init__(
-        self, settings: PoolSettings, start: Callable[[str], channel.Start], *, on_free: Callable[[], None]
+        self,
+        settings: PoolSettings,
+        start: Callable[[str], channel.Start],
+        *,
+        on_free: Callable[[], None],
+        on_start: Callable[[channel.Start, channel.Ready | None, str], None] | None = None,
     ) -> None:
         """Prepares; `open` starts the workers.
 
@@ -60,7 +65,9 @@ class Pool:
             settings: sizes and times.
             start: makes the start message of a worker by its id.
             on_free: called whenever a worker became free.
+            on_start: called after each start with its message and either what the worker said or how it ended.
         """
+        self._on_start = on_start
         self._settings = settings
         self._size = settings.size
         self._start = start
@@ -217,12 +224,14 @@ class Pool:
     async def _start_one(self) -> None:
         worker_id = f"w{next(self._ids)}"
         worker = WorkerProcess(worker_id, silence_s=self._settings.silence_s, on_gone=self._on_gone)
+        await asyncio.sleep(self._back_off_s)
+        began, message = time.monotonic(), self._start(worker_id)
         try:
-            await asyncio.sleep(self._back_off_s)
             self._workers[worker_id] = worker
-            began = time.monotonic()
-            await worker.start(self._start(worker_id), self._settings.start_s)
+            await worker.start(message, self._settings.start_s)
         except (WorkerGoneError, OSError) as error:
+            if self._on_start is not None:
+                self._on_start(message, None, str(error))
             log.warning("worker_not_started", extra={"worker_id": worker_id, "cause": str(error)})
             self._workers.pop(worker_id, None)
             self.restart_count += 1
@@ -233,9 +242,15 @@ class Pool:
         self._starting -= 1
         self._back_off_s = 0.0
         worker.state = WorkerState.IDLE
+        if self._on_start is not None:
+            self._on_start(message, worker.ready, "")
         metrics.WORKER_STARTS.observe(time.monotonic() - began)
         boot_ms = worker.ready.boot_ms if worker.ready else 0.0
-        log.info("worker_ready", extra={"worker_id": worker_id, "pid": worker.pid, "boot_ms": boot_ms})
+        origin = worker.ready.origin if worker.ready else ""
+        log.info(
+            "worker_ready",
+            extra={"worker_id": worker_id, "pid": worker.pid, "boot_ms": round(boot_ms, 1), "origin": origin},
+        )
         self._spares.append(worker)
         self._settle()
         self._announce_free()

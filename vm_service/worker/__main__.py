@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from chassis import failpoint
@@ -17,6 +18,7 @@ from chassis import logging as chassis_logging
 from chassis.errors import RemoteError, ServiceError, explain
 from vm_service.build import build_id
 from vm_service.model import Limits
+from vm_service.sandbox import snapshot
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
 from vm_service.sandbox.load_vm import HostError
 from vm_service.worker import channel, confinement
@@ -26,12 +28,14 @@ from vm_service.worker.process import rss_bytes
 from vm_service.worker.pulse import Pulse
 from vm_service.worker.rehearsal import rehearse
 from vm_service.worker.service import BatchService
+from vm_service.worker.snapshot_store import DamagedError, Snapshot, SnapshotStore
 from vm_service.worker.state_client import StateClient
 
 EXIT_STOPPED = 0
 EXIT_STUCK = 3
 EXIT_RETIRED = 4
 EXIT_DETACHED = 5
+EXIT_SNAPSHOT = 6
 
 PEER_UNAVAILABLE = "PEER_UNAVAILABLE"
 """Reason of a call that found no connection; a store that answers UNAVAILABLE itself says why."""
@@ -55,6 +59,25 @@ SHOWN_CONTRACTS = 100
 log = logging.getLogger(__name__)
 
 
+def _adopt(start: channel.Start) -> tuple[Snapshot | None, str]:
+    """Lets this process start its isolates from a snapshot, if that is sound; else says in a word why not."""
+    if not start.snapshot_key:
+        return None, ""
+    try:
+        found = SnapshotStore(Path(start.snapshot_folder)).read(start.snapshot_key)
+        if snapshot.key(start.flags, found.sizes) != found.key:
+            return None, "stale"
+        snapshot.adopt(found.blob, start.flags)
+    except FileNotFoundError:
+        return None, "missing"
+    except (DamagedError, OSError) as error:
+        return None, str(error) if isinstance(error, DamagedError) else "unreadable"
+    except snapshot.SnapshotError as error:
+        log.warning("snapshot_not_adopted", extra={"cause": str(error)})
+        return None, "engine"
+    return found, ""
+
+
 class Worker:
     """One worker: boots, answers batches one at a time, leaves."""
 
@@ -74,7 +97,10 @@ class Worker:
             timeout_ms=start.state_timeout_ms,
             on_lost=self._on_store_lost,
         )
-        self._executor = Executor(self._store, limits=self._limits, announce=self._announce)
+        found, refused = _adopt(start)
+        self._executor = Executor(
+            self._store, limits=self._limits, announce=self._announce, snapshot=found, pinned=start.pinned
+        )
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
         self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
         self._store.connect(CONNECT_SHARE * start.start_ms / 1000)
@@ -83,12 +109,16 @@ class Worker:
         self._busy = False
         self._heap = 0
         self._heap_asked_at = float("-inf")
-        self._executor.rehearse()
+        digest = self._executor.rehearse()
+        if found is not None and not (self._executor.from_snapshot and digest == found.digest):
+            os._exit(EXIT_SNAPSHOT)
+        self._executor.warm(start.hot)
         rehearse()
         if start.confined:
             confinement.limit_memory(max(MEMORY_MARGIN * start.heap_bytes, LEAST_MARGIN_BYTES))
             confinement.confine()
-        wire.send(channel.Ready(build_id(start.flags), (time.monotonic() - began) * 1000))
+        boot_ms = (time.monotonic() - began) * 1000
+        wire.send(channel.Ready(build_id(start.flags), boot_ms, "snapshot" if found else "sources", refused))
 
     def _on_store_lost(self) -> NoReturn:
         """Leaves: a confined process cannot connect again. A batch that runs is run again elsewhere."""
@@ -190,6 +220,7 @@ class Worker:
             pinned=hits.pinned,
             recent=hits.recent,
             cold=hits.cold,
+            used=self._executor.hot.last_used[:SHOWN_CONTRACTS],
             hot_contracts=self._executor.hot.hot()[:SHOWN_CONTRACTS],
         )
 

@@ -39,6 +39,13 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     trust_signature_claims: bool
     flags: tuple[str, ...]
     confined: bool
+    snapshot_folder: str
+    snapshot_key: str
+    """Snapshot to start from; empty: from sources."""
+    hot: list[str]
+    """Contracts to have in place before taking work."""
+    pinned: list[str]
+    """Those of them that are never dropped."""
     failpoints: str
     log_level: str
 
@@ -87,7 +94,10 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, tag="ready"):
 
     build_id: str
     boot_ms: float
-    from_snapshot: bool = False
+    origin: Literal["snapshot", "sources"] = "sources"
+    """What the sandbox started from."""
+    refused: str = ""
+    """Why the snapshot was not used, in one word."""
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
@@ -122,6 +132,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     """recently used,"""
     cold: int = 0
     """or had to be compiled."""
+    used: list[str] = []
+    """Contracts that the batch used."""
     hot_contracts: list[str] = []
     """Contracts whose images are installed, the most used first."""
 

@@ -18,17 +18,19 @@ INVARIANTS
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from vm_service import base58, host
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
 from vm_service.sandbox.load_vm import Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
+from vm_service.worker import selftest
 from vm_service.worker.compile_stage import CompileStage
 from vm_service.worker.hotset import HotSet
 from vm_service.worker.prefetch import AccessPredictor, Call
-from vm_service.worker.state_reader import OpenedView, StateReader
+from vm_service.worker.snapshot_store import Snapshot
+from vm_service.worker.state_reader import OpenedView, StateReader, read_sources
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Executor:
         *,
         limits: Limits | None = None,
         announce: Callable[[int], None] | None = None,
+        snapshot: Snapshot | None = None,
+        pinned: Collection[str] = (),
     ) -> None:
         """Brings both isolates up.
 
@@ -49,6 +53,8 @@ class Executor:
             state: where state is read.
             limits: what a batch is granted on this machine.
             announce: called before each transaction or call of a careful batch with its place, on V8's thread.
+            snapshot: the one that this process has adopted.
+            pinned: contracts whose images are never dropped.
         """
         self.limits = limits or Limits()
         self._state = state
@@ -59,13 +65,16 @@ class Executor:
         self._predictor = AccessPredictor()
         self._announce = announce
         self._watch: TransactionWatch | None = None
-        self.hot = HotSet(self.limits.image_bytes)
+        self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits)
         self._sandbox = Sandbox(
             {**host.TABLE, "state.get": self._read_state, "announce": self._tell},
             heap_bytes=self.limits.heap_bytes,
             flags=self.limits.flags,
         )
+        self.from_snapshot = self._sandbox.from_snapshot
+        if self.from_snapshot and snapshot is not None:
+            self.hot.bring(snapshot.contracts, snapshot.sizes)
 
     # -- a batch -------------------------------------------------------------------------------------------------
 
@@ -150,7 +159,7 @@ class Executor:
     # -- what the kernel asks for --------------------------------------------------------------------------------
 
     def _read_state(self, payload: Mapping[str, Sequence[str]]) -> dict[str, object]:
-        """Host function `state.get`: reads keys at the pinned view, and what the rest of the batch will want too."""
+        """Host function `state.get`: reads keys at the pinned view, and what the rest of the batch may want too."""
         keys = payload["keys"]
         more = self._foresee(keys)
         entries = self._state.get_many([*keys, *more], self._view)
@@ -188,12 +197,30 @@ class Executor:
 
     # -- end -----------------------------------------------------------------------------------------------------
 
-    def rehearse(self) -> None:
-        """Runs an empty batch through the kernel, so that whatever is made on first use is made."""
-        block = BlockContext(0, b"", "", 0)
-        begin = self._begin(Batch(Mode.DRY, lambda _: block), block, OpenedView(View(), None, ()), ())
-        self._ask(begin)
-        self._sandbox.ask({"op": "settle", "version": None}, Any)
+    def rehearse(self) -> str:
+        """Runs the self-test, which warms the kernel; returns the digest of its results. REQUIRES: no batch has run."""
+        state, self._state = self._state, selftest.SeedReader()
+        try:
+            result = self.run(selftest.batch())
+            self.drop(result)
+        finally:
+            self._state = state
+            self._known = None
+            self._cached.clear()
+        return selftest.digest(result)
+
+    def warm(self, contracts: Sequence[str]) -> None:
+        """Puts the images of contracts in place, as far as the store knows them and this runtime accepts them.
+
+        Raises:
+            ServiceError: the store cannot be reached.
+        """
+        held = set(self.hot.hot())
+        for name, source in read_sources(self._state, [name for name in contracts if name not in held]).items():
+            compiled = self.stage.compile(Need("", source))
+            if compiled.error is None:
+                self._sandbox.install(compiled.key, compiled.image, compiled.meta)
+                self.hot.bring({name: compiled.key}, {compiled.key: len(compiled.image)})
 
     def heap_bytes(self) -> int:
         """Returns the V8 heap in use."""

@@ -29,6 +29,7 @@ class HotSet:
 
     Attributes:
         hits: uses since they were last taken, by tier.
+        last_used: contracts of the last batch.
     """
 
     def __init__(self, room_bytes: int, pinned: Collection[str] = ()) -> None:
@@ -42,6 +43,7 @@ class HotSet:
         self._pinned = frozenset(pinned)
         self._sizes: OrderedDict[str, int] = OrderedDict()  # image key -> bytes, the one used last at the end
         self._keys: dict[str, str] = {}  # contract -> key of its image
+        self.last_used: list[str] = []
         self._fresh: set[str] = set()  # installed since the last batch
         self._uses: dict[str, int] = {}
         self.hits = TierHits()
@@ -52,8 +54,14 @@ class HotSet:
         self._sizes.move_to_end(key)
         self._fresh.add(key)
 
+    def bring(self, contracts: Mapping[str, str], sizes: Mapping[str, int]) -> None:
+        """Images were there from the start: keys by contract, bytes by key."""
+        self._sizes.update(sizes)
+        self._keys.update(contracts)
+
     def use(self, used: Mapping[str, str]) -> None:
         """A batch used contracts; `used`: image key by contract."""
+        self.last_used = list(used)
         for contract, key in used.items():
             self._keys[contract] = key
             if key in self._sizes:

@@ -3,12 +3,14 @@
 Keys and values are text here: state keys and values are UTF-8 by construction (docs/state-keys.md).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from iost.state.v1 import state_service_pb2
 from vm_service.model import Committed, View
+from vm_service.state_keys import StoredValue, contract_key
 
 Entry = tuple[str | None, int]
 """A value, None when there is none, and the version of the commit that last wrote or deleted the key (0: none did)."""
@@ -85,3 +87,16 @@ class StateStore(StateReader, Protocol):
             ConflictError: it was refused whole.
         """
         ...
+
+
+def read_sources(store: StateReader, contracts: Sequence[str]) -> Mapping[str, str]:
+    """Returns the source of each contract that has one, by id, as of the newest version."""
+    if not contracts:
+        return {}
+    opened = store.open_view(None, [contract_key(name) for name in contracts])
+    found = {}
+    for name, (stored, _) in zip(contracts, opened.entries, strict=True):
+        code = "" if stored is None else json.loads(StoredValue.decode(stored).data).get("code", "")
+        if code:
+            found[name] = code
+    return found

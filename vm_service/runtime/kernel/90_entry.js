@@ -110,6 +110,7 @@
     const { v1 } = V8VM;
     const install = (key, factory, meta) => v1.images.install(key, factory, JSONParse(meta));
     v1.lockdown();
+    for (const [key, factory, meta] of V8VM.ready ?? []) install(key, factory, meta); // a startup snapshot brings images along
     delete globalThis.V8VM;
     return ObjectFreeze({ __proto__: null, entry, install, remove: v1.images.remove });
   };
