@@ -76,7 +76,7 @@ def programs(data_dir: Path, *, gateway_port: int, vm_port: int, state_port: int
         state_port,
         (f"--data-dir={data_dir / 'state'}", f"--checkpoint-dir={data_dir / 'checkpoints'}"),
     )
-    vm = Program("vm", "vm_service", vm_port, (f"--state-address={state.address}",))
+    vm = Program("vm", "vm_service", vm_port, (f"--state-address={state.address}", f"--cache-dir={data_dir / 'vm'}"))
     gateway = Program(
         "gateway", "gateway", gateway_port, (f"--vm-address={vm.address}", f"--state-address={state.address}")
     )
