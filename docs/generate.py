@@ -86,7 +86,7 @@ def error_reasons() -> str:
         rows = {
             c.reason: (f"`{c.reason}`", c.code.name, "yes" if c.retryable else "no", summary(c))
             for c in own
-            if c.__module__ == module.__name__ and c not in {ServiceError, errors.RemoteError}
+            if c.__module__ == module.__name__ and c is not errors.RemoteError and c.reason != ServiceError.reason
         }
         if module is errors:
             bug = "A bug of the service; the text is withheld, `incident` names the line in its log."
