@@ -1,6 +1,7 @@
 """The methods of InspectionService that the gateway answers itself; the rest is forwarded (see `forwarding`)."""
 
 import asyncio
+from collections import Counter
 
 from chassis.errors import MalformedRequestError
 from gateway import balances
@@ -67,9 +68,17 @@ class Inspection:
         raw, timeout_s = request.SerializeToString(), context.time_remaining()
         answers = await asyncio.gather(*(vm.call(_LIST_WORKERS, raw, timeout_s) for vm in self._vms.all()))
         total = pb.ListWorkersResponse()
+        uses: Counter[str] = Counter()
         for answer in map(pb.ListWorkersResponse.FromString, answers):
             total.workers.extend(answer.workers)
             total.restart_count += answer.restart_count
             total.queue_count += answer.queue_count
+            total.wanted_count += answer.wanted_count
+            total.quarantine_count += answer.quarantine_count
+            total.uses.pinned_count += answer.uses.pinned_count
+            total.uses.recent_count += answer.uses.recent_count
+            total.uses.cold_count += answer.uses.cold_count
+            uses.update({item.contract: item.use_count for item in answer.hottest})
             total.build_id = answer.build_id
+        total.hottest.extend(pb.HotContract(contract=name, use_count=count) for name, count in uses.most_common())
         return total

@@ -261,14 +261,33 @@ def workers(gateway: Gateway = options.GATEWAY, as_json: Json = False) -> None:
             len(worker.hot_contracts),
             worker.rss_bytes >> 20,
             worker.uptime_ms // 1000,
+            worker.origin,
         )
         for worker in answer.workers
     ]
-    columns = ("worker", "pid", "state", "transactions", "batches", "hot contracts", "RSS MiB", "up s")
+    columns = ("worker", "pid", "state", "transactions", "batches", "hot contracts", "RSS MiB", "up s", "started from")
     print_table(columns, rows)
+    if answer.hottest:
+        print_table(("hottest contract", "batches"), [(item.contract, item.use_count) for item in answer.hottest])
     print_fields(
-        [("replaced", answer.restart_count), ("batches waiting", answer.queue_count), ("build", answer.build_id)]
+        [
+            ("wanted", answer.wanted_count),
+            ("replaced", answer.restart_count),
+            ("batches waiting", answer.queue_count),
+            ("in quarantine", answer.quarantine_count),
+            ("contract uses", _uses_text(answer.uses)),
+            ("build", answer.build_id),
+        ]
     )
+
+
+def _uses_text(uses: pb.ContractUses) -> str:
+    """Returns how often contracts were found hot."""
+    total = uses.pinned_count + uses.recent_count + uses.cold_count
+    if not total:
+        return "none yet"
+    tiers = (("pinned", uses.pinned_count), ("recent", uses.recent_count), ("cold", uses.cold_count))
+    return ", ".join(f"{name} {count} ({100 * count / total:.0f} %)" for name, count in tiers)
 
 
 def status(gateway: Gateway = options.GATEWAY, as_json: Json = False) -> None:
