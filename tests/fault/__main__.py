@@ -20,6 +20,7 @@ HARNESSES = {
     "enospc": "tests.fault.state_enospc",
     "corruption": "tests.fault.state_corruption",
     "model": "tests.fault.state_model",
+    "drain": "tests.fault.worker_drain",
 }
 """Modules with a function `run(rounds, seed) -> Report`, in the order they are run."""
 

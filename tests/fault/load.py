@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 
 import grpc
@@ -11,6 +12,7 @@ from iost.chain.v1 import transaction_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.vm.v1 import execution_service_pb2 as pb
 from tests.support.vm_world import IOST, VmWorld
+from vm_service import transactions
 
 
 @dataclass
@@ -18,7 +20,7 @@ class Ledger:
     """What callers were told."""
 
     executed: dict[bytes, transaction_pb2.Transaction] = field(default_factory=dict)
-    failed: list[grpc.RpcError] = field(default_factory=list)
+    failed: list[tuple[grpc.RpcError, transaction_pb2.Transaction]] = field(default_factory=list)
     other: list[pb.TransactionOutcome] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,6 +44,10 @@ class Load:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the callers."""
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
@@ -62,7 +68,8 @@ class Load:
                 outcome = self._world.execute(made).outcomes[0]
             except grpc.RpcError as error:
                 with self.ledger.lock:
-                    self.ledger.failed.append(error)
+                    self.ledger.failed.append((error, made))
+                time.sleep(0.01)  # a service that is gone refuses at once
                 continue
             with self.ledger.lock:
                 if outcome.verdict == pb.VERDICT_EXECUTED and outcome.receipt.status.code == 1:
@@ -84,11 +91,21 @@ class Load:
             expected[receiver] += 1
         assert {user: self._world.balance(user) for user in self._world.users} == expected
         assert sum(expected.values()) == sum(self._before.values()) > IOST
-        hashes = list(self.ledger.executed)
+        assert all(self._receipts_of(list(self.ledger.executed)))
+
+    def lost(self) -> int:
+        """Returns how many calls failed although they took effect: accepted, executed, and not answered."""
+        hashes = [transactions.digest(transactions.canonical_forms(made).full) for _, made in self.ledger.failed]
+        return sum(self._receipts_of(hashes))
+
+    def _receipts_of(self, hashes: list[bytes]) -> list[bool]:
+        """Tells for each transaction whether the store has its receipt."""
+        found: list[bool] = []
         for at in range(0, len(hashes), 1000):
             request = inspection_pb.BatchGetReceiptsRequest(tx_hashes=hashes[at : at + 1000])
             receipts = self._world.inspection.BatchGetReceipts(request).receipts
-            assert all(stored.HasField("receipt") for stored in receipts)
+            found.extend(stored.HasField("receipt") for stored in receipts)
+        return found
 
 
 def _parties(made: transaction_pb2.Transaction) -> tuple[str, str]:
