@@ -14,7 +14,7 @@ from gateway.cli.plain import to_plain
 from gateway.client import base58
 from gateway.client.calls import status_name, verdict_name
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt
-from iost.gateway.v1.outcome_pb2 import TransactionOutcome
+from iost.gateway.v1.outcome_pb2 import VERDICT_DUPLICATE, TransactionOutcome
 
 PIPE_COLUMNS = 200
 """Width of tables that do not go to a terminal: a name and a contract id stay on one line."""
@@ -101,6 +101,8 @@ def outcome_fields(outcome: TransactionOutcome) -> Iterable[tuple[str, object]]:
         yield "verdict", Text(verdict_name(outcome.verdict).removeprefix("VERDICT_"), style="red")
         yield "message", outcome.message
         return
+    if outcome.verdict == VERDICT_DUPLICATE:
+        yield "verdict", "DUPLICATE: executed before, this is its first receipt"
     yield from receipt_fields(outcome.receipt)
     for event in outcome.events:
         yield "event", f"{event.contract}/{event.action_name} {event.data}"
