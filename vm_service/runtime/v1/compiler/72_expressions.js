@@ -9,7 +9,7 @@
   const OPERATORS = {
     __proto__: null,
     '+': ['add', '+'], '-': ['subtract', '-'], '*': ['multiply', '*'], '/': ['divide', '/'], '%': ['remainder', '%'],
-    '**': ['power', '**'], '|': ['or', '|'], '&': ['and', '&'], '^': ['xor', '^'], '>>': ['shiftRight', '>>'],
+    '**': ['power', null], '|': ['or', '|'], '&': ['and', '&'], '^': ['xor', '^'], '>>': ['shiftRight', '>>'],
     '>>>': ['shiftRightUnsigned', '>>>'], '<<': ['shiftLeft', '<<'], '==': ['equal', '==='], '!=': ['unequal', '!=='],
     '===': ['equal', '==='], '!==': ['unequal', '!=='], '>': ['above', '>'], '>=': ['atLeast', '>='],
     '<': ['below', '<'], '<=': ['atMost', '<='],
@@ -164,7 +164,7 @@
     operator(node) {
       const [leftNode, rightNode, { value }] = node.arguments;
       const [name, native] = OPERATORS[value];
-      const inPlace = this.inPlace(leftNode) && this.inPlace(rightNode);
+      const inPlace = native !== null && this.inPlace(leftNode) && this.inPlace(rightNode); // the engine's own power is not the same everywhere
       const left = this.expression(leftNode);
       const right = this.expression(rightNode);
       const numeric = this.isNumeric(leftNode) && this.isNumeric(rightNode);
