@@ -41,7 +41,7 @@ def load(path: Path) -> Genesis:
     try:
         return _genesis(raw, path.parent)
     except (KeyError, TypeError, ValueError, OSError) as error:
-        kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+        kind = "" if type(error) in {ValueError, FileNotFoundError} else f"{type(error).__name__}: "
         raise GenesisError(f"{path}: {kind}{error}") from error
 
 
