@@ -1,5 +1,6 @@
 """`python -m vm_service`: settings, workers, server; then serves until it is stopped."""
 
+import asyncio
 import sys
 
 from chassis import config as configuration
@@ -18,6 +19,7 @@ class VmService:
         """Prepares; `start` does the work."""
         self._config = config
         self._manager: VMManager | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def start(self, server: lifecycle.Server) -> None:
         """Starts the workers, then registers the services: health says SERVING only when workers take work."""
@@ -26,10 +28,19 @@ class VmService:
             await self._manager.open()
         except WorkerGoneError as error:
             raise lifecycle.StartError(f"workers do not start: {error}") from error
+        self._draining = asyncio.get_running_loop().create_task(self._drain(server, self._manager))
         server.expose(*face.register(server.grpc, self._manager))
+
+    @staticmethod
+    async def _drain(server: lifecycle.Server, manager: VMManager) -> None:
+        """Refuses what still arrives once the service stops; what was accepted is finished."""
+        await server.stopping()
+        await manager.drain()
 
     async def stop(self) -> None:
         """Ends the workers."""
+        if self._draining is not None:
+            self._draining.cancel()
         if self._manager is not None:
             await self._manager.close()
 

@@ -12,6 +12,9 @@ from tests.fault.report import Report
 from tests.support.vm_world import VmWorld, running
 
 CALLERS = 6
+REFUSED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""How a call ends that was not accepted; the second when it arrived while the server was closing."""
+
 EXIT_SECONDS = 10
 """A drain takes no longer than the batches that run and the end of the workers."""
 
@@ -35,7 +38,7 @@ def one_round(world: VmWorld, moment_s: float) -> tuple[int, int, str]:
         problem = f"took {took_s:.1f} s"
     elif load.ledger.other:
         problem = f"an answer that says {load.ledger.other[0]}"
-    elif any(error.code() is not grpc.StatusCode.UNAVAILABLE for error, _ in load.ledger.failed):
+    elif any(error.code() not in REFUSED for error, _ in load.ledger.failed):
         problem = f"refused with {load.ledger.failed[0][0]}"
     return load.count, load.lost(), problem
 

@@ -85,9 +85,9 @@ def build(request: Request) -> str:
     if folder.path(key).exists():
         return key
     script = snapshot.source((name, result.image, result.meta) for name, result in sorted(images.items()))
-    blob = _step("make", request.flags, script.encode())
+    blob = run_step("make", request.flags, script.encode())
     expected = _expected(request.flags)
-    found = _step("test", request.flags, blob).decode()
+    found = run_step("test", request.flags, blob).decode()
     if found != expected:
         raise snapshot.SnapshotError("the self-test gives other results from the snapshot than from sources")
     by_contract = {item.id: item.compiled.key for item in contracts}
@@ -112,8 +112,12 @@ def _expected(flags: tuple[str, ...]) -> str:
         return executor.rehearse()
 
 
-def _step(mode: str, flags: tuple[str, ...], content: bytes) -> bytes:
-    """Runs another mode in a process of its own."""
+def run_step(mode: str, flags: tuple[str, ...], content: bytes) -> bytes:
+    """Runs another mode in a process of its own; returns what it wrote.
+
+    Raises:
+        SnapshotError: it failed.
+    """
     command = [sys.executable, "-I", "-m", "vm_service.worker.snapshot_builder", mode, *flags]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=STEP_SECONDS, check=True)
