@@ -22,6 +22,7 @@
   const MAX_SPREAD = 60000; // V8 passes at most 65,535 arguments
   const UNITS_PER_CHARACTER = 1 / 8; // work of comparing or scanning text
   const KEY_WORK = 10; // work of listing one property
+  const PROTOTYPE_WORK = 40; // an object that becomes a prototype, and a map for what inherits from it
   const LONG_TEXT = 64;
 
   const NONE = ObjectFreeze({ __proto__: null }); // a sloppy global that has not been assigned yet
@@ -345,8 +346,15 @@
     return object;
   }
 
-  const made = (object) => checkChain(object);
-  const prototype = (value) => (isObject(value) ? checkChain(value) : value);
+  const made = (object) => {
+    meter.work(PROTOTYPE_WORK); // the function may be new as well
+    return checkChain(object);
+  };
+  const prototype = (value) => {
+    if (!isObject(value)) return value;
+    meter.work(PROTOTYPE_WORK);
+    return checkChain(value);
+  };
 
   function base(parent) {
     if (typeof parent === 'function') {

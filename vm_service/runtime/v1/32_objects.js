@@ -24,6 +24,7 @@
   const SYMBOL_WORK = 20;
   const RADIX_WORK = 50;
   const MAX_ARGUMENTS = 60000;
+  const BIND_WORK = 40;
   const MAX_BOUND = 100; // bound functions around one function
   const MAX_BOUND_ARGUMENTS = 200; // of all of them together: every call copies them at no price
 
@@ -79,7 +80,10 @@
       return to;
     },
     create(proto, properties) {
-      if (isObject(proto)) checkChain(proto);
+      if (isObject(proto)) {
+        meter.work(PROTOTYPE_WORK);
+        checkChain(proto);
+      }
       if (properties === undefined) return ObjectCreate(proto);
       payKeys(properties);
       return native(ObjectCreate, proto, properties);
@@ -184,7 +188,7 @@
       const depth = 1 + (outer === undefined ? 0 : outer.depth);
       const count = args.length + (outer === undefined ? 0 : outer.count);
       if (depth > MAX_BOUND || count > MAX_BOUND_ARGUMENTS) tooDeep();
-      meter.work(10 + args.length);
+      meter.work(BIND_WORK + args.length);
       const bound = native(FunctionPrototypeBind, this, self, ...args);
       bindings.set(bound, { depth, count });
       return bound;

@@ -15,6 +15,7 @@
   const { DEPTH_LIMIT, tooDeep, grown } = V8VM.v1;
 
   const PARSE_GAS = 10;
+  const PARSE_WORK = 2; // a unit of text: `[` makes 56 bytes
   const START_GAS = 24;
   const VALUE_GAS = 56;
   const TO_JSON_GAS = 8;
@@ -38,6 +39,7 @@
   function parse(source, reviver) {
     const json = source === null || source === undefined ? `${source}` : text(source);
     meter.charge(PARSE_GAS + (source === null || source === undefined ? 0 : json.length));
+    meter.work(json.length * PARSE_WORK);
     const value = JSONParse(json);
     return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
   }

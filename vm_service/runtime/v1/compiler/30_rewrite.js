@@ -73,6 +73,7 @@
     checkComments(program.comments, source);
     delete program.tokens;
     delete program.comments;
+    V8VM.size.check(program, source.length);
     return escodegen.generate(rewrite(program, null));
   }
 

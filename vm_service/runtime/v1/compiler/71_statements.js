@@ -8,7 +8,8 @@
   // Depth is counted in slots (8 bytes) of the native stack. A frame holds about 20 slots of its own in the slowest
   // tier, then its names and temporaries; measured with tests/bench/stack_depth.py, doubled for safety.
   const FRAME_SLOTS = 40;
-  const DEPTH_LIMIT = 200000; // of the 499,200 slots that --stack-size=3900 gives: natural overflow stays out of reach
+  const DEPTH_LIMIT = 200000; // of the 3,840,000 slots that --stack-size=30000 gives: natural overflow stays out of reach
+  const GENERATOR_SLOTS = 24; // names and temporaries of a generator that its call pays for
 
   const methods = {
     // Lowers a list of statements; each point becomes a statement of its own or joins the open charge.
@@ -225,6 +226,7 @@
 
     functionNode(node, type) {
       const { params, body } = this.inFrame(node, () => this.functionBody(node.body.body, node));
+      if (node.generator) this.payGenerator(node, params);
       return { type, id: node.id ? this.spell(node.id.name) : null, params, body, generator: node.generator, async: false, expression: false };
     },
 
@@ -257,6 +259,17 @@
       return { params, body };
     },
 
+    // A generator object holds the whole frame of its function, and is made by a call that runs none of its text. A rest
+    // parameter that takes itself apart is evaluated by every call, and counts the frame.
+    payGenerator(node, params) {
+      const slots = node.slots - GENERATOR_SLOTS;
+      if (slots <= 0) return;
+      if (params.at(-1)?.type === 'RestElement') throw new Error('generator function with a rest parameter is too large');
+      const key = this.callHelper('work', tree.literal(Math.ceil(slots / 2)));
+      const property = { type: 'Property', key, computed: true, value: tree.helper('slots'), kind: 'init', method: false, shorthand: false };
+      params.push({ type: 'RestElement', argument: { type: 'ObjectPattern', properties: [property] } });
+    },
+
     parameters(node) {
       this.frame.inParameters = true;
       const params = node.params.map((parameter) => {
@@ -279,11 +292,13 @@
       const { frame } = this;
       const broken = this.brokenLabel(node);
       if (broken !== null) return tree.block([tree.statement(this.callHelper('malformed', tree.literal(broken)))]);
-      const work = this.regionWork(list);
+      const names = node.params.length + countNames(node);
+      const work = this.regionWork(list, names);
       if (work.length > 0) frame.reenters = true;
       const body = [...work, ...this.statements(this.hoistedFirst(list))];
+      node.slots = frame.deepest + names;
       if (!frame.reenters) return tree.block(body);
-      frame.weight.value = FRAME_SLOTS + frame.deepest + node.params.length + countNames(node);
+      frame.weight.value = FRAME_SLOTS + frame.deepest + names;
       const leave = tree.assign(this.meter('depth'), frame.weight, '-=');
       this.finishReturns(leave);
       const enter = tree.binary('>', tree.assign(this.meter('depth'), frame.weight, '+='), tree.literal(DEPTH_LIMIT));
@@ -292,10 +307,9 @@
       return tree.block([...this.temporaries(), prologue, ...body, ...epilogue]);
     },
 
-    // What one pass through a function or loop body makes the engine do beyond what gas pays: classes and closures
-    // (charged once, at the enclosing point) and text that costs nothing. Ordinary code has none of it.
-    regionWork(list) {
-      const work = V8VM.regionWork(list);
+    // What one pass through a function or loop body makes the engine do beyond what gas pays (65_region.js).
+    regionWork(list, names) {
+      const work = V8VM.regionWork(list, names);
       return work === 0 ? [] : [tree.statement(this.callHelper('work', tree.literal(work)))];
     },
 
@@ -332,13 +346,21 @@
     },
   };
 
-  // Whether an expression uses `this`, `arguments`, `new.target` or `super` of the function it stands in.
+  // Whether an expression uses `this`, `arguments`, `new.target` or `super` of the function it stands in. Answers for
+  // arrow functions are kept: arrows inside arrows are asked about once for each level.
+  const seen = new WeakMap();
+
   function seesOwnFunction(node) {
     if (node.type === 'ThisExpression' || node.type === 'MetaProperty' || node.type === 'Super') return true;
     if (node.type === 'Identifier' && node.name === 'arguments') return true;
     if (node.type === 'FunctionExpression') return false;
+    if (seen.has(node)) return seen.get(node);
     let found = false;
     tree.eachChild(node, (child) => (found ||= seesOwnFunction(child)));
+    if (node.type === 'ArrowFunctionExpression') {
+      seen.set(node, found);
+      seen.set(node.body, found);
+    }
     return found;
   }
 
