@@ -1,5 +1,6 @@
 """Publish, execute and inspect through three real services."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -45,7 +46,11 @@ def test_a_published_contract_is_shown(node: Node, counter: str) -> None:
     assert contract.owner == "admin"
     assert [method.name for method in contract.methods] == ["can_update", "add", "get", "sum"]
     assert "class Counter" in contract.source
-    assert len(contract.code_hash) == 32
+    checked = node.client.compile(contract.source)
+    stored = json.loads(node.client.state([f"c-{counter}"])[0].value.text)
+    assert contract.code_hash == hashlib.sha256(contract.source.encode()).digest()
+    assert checked.contract.code_hash == contract.code_hash
+    assert stored["code_hash"] == contract.code_hash.hex()
 
 
 @pytest.mark.parametrize("name", ["counter", "token"])

@@ -17,8 +17,8 @@ from typing import Any, Final
 from vm_service import runtime
 from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
 
-LANGUAGE: Final = "v1"
-"""Language version that this stage compiles; part of every image's key."""
+RAW: Final = "raw\0"
+"""Prefix that keeps the key of code left as it is apart from the key of the same code rewritten."""
 
 _SYNTAX_ERROR: Final = re.compile(r"SyntaxError: [^\n]*")
 _EARLY_ERROR_IMAGE: Final = "(function () {})"
@@ -29,7 +29,7 @@ class CompileResult:
     """What the compile stage found or made."""
 
     key: str
-    """Hex SHA-256 of source and runtime: the image's name, and the code hash of a published contract."""
+    """Hex SHA-256 of the source: the image's name, and the code hash of a published contract."""
 
     error: str | None = None
     """Why the contract is refused, in the chain's words; the other fields are then empty."""
@@ -51,13 +51,12 @@ class CompileResult:
 
 
 def image_key(source: str, *, raw: bool = False) -> str:
-    """Returns the key of a source's image under this runtime."""
-    sha = hashlib.sha256()
-    for part in (f"{LANGUAGE} raw" if raw else LANGUAGE, runtime.digest(), source):
-        data = part.encode("utf-8", "surrogatepass")
-        sha.update(f"{len(data)}:".encode())
-        sha.update(data)
-    return sha.hexdigest()
+    """Returns the key of a source's image: the hash of the source, so that what the chain stores names no runtime.
+
+    Within one isolate there is one runtime; what outlives an isolate is named by the runtime's digest as well.
+    """
+    text = f"{RAW}{source}" if raw else source
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Compiler:

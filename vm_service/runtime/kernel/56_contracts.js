@@ -1,7 +1,7 @@
 // Contract records: what a published contract is, and the size its record has in the reference.
 //
-// Stored under c<id> as JSON (type j): {"id", "info": {"lang", "version", "abi": [{name, args, amountLimit}]}, "code", "owner"?,
-// "code_hash", "runtime_hash", "code_bytes"}; native contracts hold id and info only.
+// Stored under c<id> as JSON (type j): {"id", "info": {"lang", "version", "abi": [{name, args, amountLimit}]}, "code",
+// "code_hash" (hex SHA-256 of the code), "code_bytes" (length of the reference form)}; native contracts hold id and info only.
 (function (V8VM) {
   'use strict';
 
