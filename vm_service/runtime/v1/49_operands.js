@@ -4,7 +4,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, Error, MathFloor, NumberIsInteger, RegExpPrototypeTest } = V8VM.primordials;
+  const { Array, Error, MathFloor, RegExpPrototypeTest } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject, primitive, text } = V8VM.v1.convert;
 
@@ -15,6 +15,9 @@
   const LIMB_WORK = 6; // a limb copied, compared or shown
   const SQUARES_PER_UNIT = 8; // of the length of a text that the library does not take for a plain decimal
   const PLAIN_TEXT = 32; // units: whatever it says, quickly read
+
+  const { isArray } = Array; // the engine's own, which it inlines
+  const isWhole = (value) => typeof value === 'number' && value % 1 === 0;
 
   const NUMERIC = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -33,14 +36,14 @@
   }
 
   function copyLimbs(c) {
-    if (!ArrayIsArray(c)) malformed();
+    if (!isArray(c)) malformed();
     const { length } = c;
     if (length > 1) meter.work(length * LIMB_WORK);
     if (length === 0) malformed();
     const limbs = [];
     for (let i = 0; i < length; i++) {
       const limb = c[i];
-      if (!(limb >= 0 && limb < LIMB) || !NumberIsInteger(limb)) malformed();
+      if (!isWhole(limb) || limb < 0 || limb >= LIMB) malformed();
       limbs[i] = limb;
     }
     return limbs;
@@ -52,7 +55,7 @@
     const { s, e, c } = value;
     if (s !== 1 && s !== -1 && s !== null) malformed();
     if (c === null && e === null) return new Copy(s, null, null);
-    if (s === null || !NumberIsInteger(e) || e > MAX_EXPONENT || e < -MAX_EXPONENT) malformed();
+    if (s === null || !isWhole(e) || e > MAX_EXPONENT || e < -MAX_EXPONENT) malformed();
     return new Copy(s, e, copyLimbs(c));
   }
 

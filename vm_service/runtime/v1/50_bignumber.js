@@ -22,6 +22,7 @@
     hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
   };
   const BASE_GAS = 20;
+  const FEW_LIMBS = 6; // of both operands: gas pays for them
   const DIGIT_WORK = 4; // a digit that is written one by one
   const BASE_WORK = 2; // for each digit, times digits: conversion to another base
   const MAX_PLACES = 1e9; // more is an error
@@ -76,35 +77,33 @@
 
   let inside = false; // whether the library is at work: its operands are clean
 
-  function run(feral, self, args) {
-    inside = true;
-    try {
-      return FunctionPrototypeApply(feral, self, args);
-    } finally {
-      inside = false;
-    }
-  }
-
   // What a method's arguments are: numbers (the second one of most is the base of the first), or settings.
   const SETTINGS = new Set([
     'decimalPlaces', 'dp', 'precision', 'sd', 'toExponential', 'toFixed', 'toFormat', 'toPrecision', 'integerValue', 'shiftedBy', 'toString',
   ]);
   const SECOND_NUMBER = new Set(['exponentiatedBy', 'pow']);
 
-  function makeClean(name, args) {
-    for (let i = args.length - 1; i >= 0; i--) {
-      const isPlain = SETTINGS.has(name) || (i > 0 && !SECOND_NUMBER.has(name));
-      args[i] = isPlain ? setting(args[i]) : operand(args[i], SECOND_NUMBER.has(name) ? undefined : args[1]);
-    }
+  function makeAllSettings(args) {
+    for (let i = 0; i < args.length; i++) args[i] = setting(args[i]);
+  }
+
+  function makeBothNumbers(args) {
+    for (let i = 0; i < args.length; i++) args[i] = operand(args[i]);
+  }
+
+  function makeNumber(args) {
+    for (let i = 1; i < args.length; i++) args[i] = setting(args[i]);
+    if (args.length > 0) args[0] = operand(args[0], args[1]);
   }
 
   function wrap(name) {
     const { value: feral } = ObjectGetOwnPropertyDescriptor(prototype, name);
     const price = prices[name];
     const work = works[name];
+    const makeClean = SETTINGS.has(name) ? makeAllSettings : SECOND_NUMBER.has(name) ? makeBothNumbers : makeNumber;
     const pay = (self, args) => {
       const count = limbs(self) + (args.length > 0 ? limbs(args[0]) : 0);
-      if (count > 2) meter.work(count * LIMB_WORK);
+      if (count > FEW_LIMBS) meter.work(count * LIMB_WORK);
       if (work !== undefined) work(self, args);
     };
     return {
@@ -117,10 +116,15 @@
         const self = clean(this);
         const isForeign = isObject(args[0]) && !isNumber(args[0]); // its `toString` is the contract's
         if (price !== undefined && isForeign) meter.charge(BASE_GAS + price(self, args[0]));
-        makeClean(name, args);
-        if (price !== undefined && !isForeign) meter.charge(BASE_GAS + run(price, undefined, [self, args[0]]));
-        pay(self, args);
-        return run(feral, self, args);
+        makeClean(args);
+        inside = true;
+        try {
+          if (price !== undefined && !isForeign) meter.charge(BASE_GAS + price(self, args[0]));
+          pay(self, args);
+          return FunctionPrototypeApply(feral, self, args);
+        } finally {
+          inside = false;
+        }
       },
     }[name];
   }
@@ -132,7 +136,7 @@
 
   function BigNumber(...args) {
     meter.charge(BASE_GAS);
-    makeClean('constructor', args);
+    makeNumber(args);
     return ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
   }
 
@@ -146,7 +150,12 @@
         meter.work(length);
         const items = [];
         for (let i = 0; i < length; i++) items[i] = operand(list[i]);
-        return run(feral, FERAL_BIG_NUMBER, items);
+        inside = true;
+        try {
+          return FunctionPrototypeApply(feral, FERAL_BIG_NUMBER, items);
+        } finally {
+          inside = false;
+        }
       },
     }[name];
   };
