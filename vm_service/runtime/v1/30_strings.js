@@ -16,6 +16,9 @@
   const PER_UNIT = 0.1; // gas per UTF-16 unit
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
   const COMPARISONS_PER_UNIT = 32;
+  const LONG_SELF = 1000; // units: up to here gas pays for any search
+  const SEARCHED_PER_UNIT = 4;
+  const BACKWARD_PER_UNIT = 12;
   const CASE_WORK = 4;
   const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
@@ -33,6 +36,12 @@
 
   function paySearch(self, needle) {
     if (needle.length > NEEDLE_UNITS) meter.work((self.length * needle.length) / COMPARISONS_PER_UNIT);
+    else if (self.length > LONG_SELF) meter.work(self.length / SEARCHED_PER_UNIT);
+  }
+
+  // From the end, the engine compares the whole search text at every place.
+  function payBackward(self, needle) {
+    if (self.length > LONG_SELF) meter.work((self.length * needle.length) / BACKWARD_PER_UNIT);
   }
 
   // Case of letters beyond ASCII is looked up one by one.
@@ -116,7 +125,7 @@
       const self = own(this, 'lastIndexOf');
       pay(self);
       const needle = text(search);
-      paySearch(self, needle);
+      payBackward(self, needle);
       return StringPrototypeLastIndexOf(self, needle, position(start));
     },
     replace(search, replacement) {

@@ -23,6 +23,8 @@
   const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
   const SYMBOL_WORK = 20;
   const RADIX_WORK = 50;
+  const EXACT_DIGITS = 15;
+  const MANY_DIGITS_WORK = 600;
   const MAX_ARGUMENTS = 60000;
   const BIND_WORK = 40;
   const MAX_BOUND = 100; // bound functions around one function
@@ -229,18 +231,22 @@
       return NumberPrototypeToString(this, radix === undefined ? undefined : number(radix));
     },
     toFixed(digits) {
-      meter.work(RADIX_WORK);
-      return NumberPrototypeToFixed(this, digits === undefined ? undefined : number(digits));
+      return writeDigits(NumberPrototypeToFixed, this, digits);
     },
     toExponential(digits) {
-      meter.work(RADIX_WORK);
-      return NumberPrototypeToExponential(this, digits === undefined ? undefined : number(digits));
+      return writeDigits(NumberPrototypeToExponential, this, digits);
     },
     toPrecision(digits) {
-      meter.work(RADIX_WORK);
-      return NumberPrototypeToPrecision(this, digits === undefined ? undefined : number(digits));
+      return writeDigits(NumberPrototypeToPrecision, this, digits);
     },
   };
+
+  // More digits than a number has are computed with large integers.
+  function writeDigits(feral, self, digits) {
+    const count = digits === undefined ? undefined : number(digits);
+    meter.work(count > EXACT_DIGITS ? MANY_DIGITS_WORK : RADIX_WORK);
+    return feral(self, count);
+  }
 
   const globalFunctions = {
     isNaN(value) {

@@ -84,10 +84,19 @@
     return `"${StringPrototypeReplace(value, ESCAPED_ALL, escaped)}"`;
   }
 
+  // A list as it is now: what is written may change it.
+  function copyOf(list) {
+    const { length } = list;
+    meter.work(length);
+    const copy = [];
+    for (let i = 0; i < length; i++) copy[i] = list[i];
+    return copy;
+  }
+
   class Writer {
     constructor(replacer, indent) {
       this.replacer = typeof replacer === 'function' ? replacer : null;
-      this.names = this.replacer === null && ArrayIsArray(replacer) ? replacer : null;
+      this.names = this.replacer === null && ArrayIsArray(replacer) ? copyOf(replacer) : null;
       this.indent = indent;
       this.gap = '';
       this.open = new Set(); // what is being written, to find circles
