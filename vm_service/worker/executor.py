@@ -28,7 +28,7 @@ from vm_service.sandbox.monitor import TransactionWatch
 from vm_service.worker import selftest
 from vm_service.worker.compile_stage import CompileStage
 from vm_service.worker.hotset import HotSet
-from vm_service.worker.prefetch import AccessPredictor, Call
+from vm_service.worker.prefetch import AccessPredictor, Call, SequenceReader
 from vm_service.worker.snapshot_store import Snapshot
 from vm_service.worker.state_reader import OpenedView, StateReader, read_sources
 
@@ -63,6 +63,7 @@ class Executor:
         self._batch: Batch | None = None
         self._view = View()
         self._predictor = AccessPredictor()
+        self._sequences = SequenceReader()
         self._announce = announce
         self._watch: TransactionWatch | None = None
         self.hot = HotSet(self.limits.image_bytes, pinned)
@@ -173,10 +174,13 @@ class Executor:
         at = max(self._sandbox.progress(), 1) - 1
         calls = tuple(_calls_of(self._batch, at, at + 1))
         fresh = [self._predictor.learn(calls, key) for key in missed]
+        ahead = [
+            next_key for key in missed for next_key in self._sequences.foresee(key) if next_key not in self._cached
+        ]
         if not any(fresh):
-            return []
-        known = self._cached.union(missed)
-        return self._predictor.predict(_calls_of(self._batch, at), known)
+            return ahead
+        known = self._cached.union(missed, ahead)
+        return ahead + self._predictor.predict(_calls_of(self._batch, at), known)
 
     def _tell(self, index: int) -> None:
         """Host function `announce`."""

@@ -38,6 +38,15 @@ Part: TypeAlias = str | int
 Pattern: TypeAlias = tuple[str, tuple[tuple[Part, ...], ...]]
 """Kind, then the parts of each component."""
 
+FIRST_AHEAD, MAX_AHEAD = 8, 512
+"""Keys of a sequence read ahead at first, and at most: one call to the store costs as much as 500 keys in it."""
+
+MAX_STEMS = 64
+"""Sequences followed at a time; a contract walks one or two."""
+
+MAX_DIGITS = 12
+"""Longest number that counts as one."""
+
 Call: TypeAlias = tuple[str, Mapping[str, Any]]
 """Publisher and action: contract, action, data."""
 
@@ -117,6 +126,28 @@ class _Group:
         keys = [key for pattern in self.patterns if (key := render(pattern, values)) is not None]
         self.keys[chosen] = keys
         return keys
+
+
+class SequenceReader:
+    """Foresees keys that count: after `item7` and `item8` come `item9` and more, twice as many each time."""
+
+    def __init__(self) -> None:
+        """Has seen nothing."""
+        self._next: dict[str, tuple[int, int]] = {}  # stem -> number expected next, how many to foresee then
+
+    def foresee(self, key: str) -> list[str]:
+        """Returns keys that will probably be missed after `key`; none before two in a row were."""
+        digits = len(key) - len(key.rstrip("0123456789"))
+        stem = key[: len(key) - digits]
+        if not 0 < digits <= MAX_DIGITS or (digits > 1 and key[-digits] == "0"):
+            return []
+        number = int(key[-digits:])
+        expected, count = self._next.pop(stem, (-1, 0))
+        ahead = min(max(2 * count, FIRST_AHEAD), MAX_AHEAD) if number == expected else 0
+        if len(self._next) >= MAX_STEMS:
+            self._next.pop(next(iter(self._next)))
+        self._next[stem] = (number + ahead + 1, ahead)
+        return [f"{stem}{number + step}" for step in range(1, ahead + 1)]
 
 
 class AccessPredictor:

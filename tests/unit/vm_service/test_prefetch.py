@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vm_service.worker.prefetch import MAX_ACTIONS, AccessPredictor, render, split_key, values_of
+from vm_service.worker.prefetch import MAX_ACTIONS, AccessPredictor, SequenceReader, render, split_key, values_of
 
 
 def call(publisher: str, *arguments: str) -> tuple[str, dict[str, Any]]:
@@ -80,3 +80,24 @@ def test_a_pattern_with_more_arguments_than_the_call_gives_no_key() -> None:
 def test_split_key_takes_components_apart() -> None:
     assert split_key("m10:token.iost7:TBaliceiost") == ("m", ["token.iost", "TBalice", "iost"])
     assert split_key("cContractX") == ("c", ["ContractX"])
+
+
+def test_a_counting_sequence_is_read_ahead_in_growing_steps() -> None:
+    reader = SequenceReader()
+    assert reader.foresee("b9:Contractxitem1") == []
+    assert reader.foresee("b9:Contractxitem2") == [f"b9:Contractxitem{n}" for n in range(3, 11)]
+    assert reader.foresee("b9:Contractxitem11") == [f"b9:Contractxitem{n}" for n in range(12, 28)]
+
+
+def test_what_does_not_count_is_not_read_ahead() -> None:
+    reader = SequenceReader()
+    for key in ("item1", "item3", "item2", "item9", "item05", "item06", "item", "x" + "9" * 40, "item4"):
+        assert reader.foresee(key) == []
+
+
+def test_the_number_of_sequences_is_bounded() -> None:
+    reader = SequenceReader()
+    for stem in range(1000):
+        reader.foresee(f"stem{stem}x1")
+    assert reader.foresee("stem0x2") == []
+    assert reader.foresee("stem999x2") != []

@@ -13,6 +13,11 @@
   const { ArrayPrototypePush } = V8VM.primordials;
   const values = V8VM.values;
 
+  // Each key that is new to a transaction may cost a trip to the store (about 0.7 ms). The reference charges 300 gas for it, so
+  // that one transaction could hold a worker for ten seconds; beyond what ordinary contracts touch, the trip is paid for.
+  const FREE_KEYS = 1000;
+  const KEY_GAS = 20000;
+
   const CACHE_GENERATION_ENTRIES = 50000; // two generations: at most 100,000 entries, about 40 MB of ordinary cells
   const CACHE_GENERATION_UNITS = 16 << 20; // and at most 2 x 16 Mi text units
 
@@ -58,12 +63,15 @@
       this.value = value;
       this.version = version;
       this.dirty = false;
+      this.serial = 0; // of the transaction that touched it last
     }
   }
 
   const cache = new ReadCache();
   let view = new Map(); // stored key -> Entry: the batch
   let undo = []; // entry, value before, dirty before: the transaction
+  let serial = 0; // number of the running transaction
+  let keyCount = 0; // keys that it has touched
   let touched = null; // keys of the transaction in order of first touch, when somebody asks for them
 
   const cellOf = (pair) => ({ value: pair[0] === null ? null : values.decode(pair[0]), version: pair[1] });
@@ -98,7 +106,11 @@
 
   function entryOf(key) {
     let entry = view.get(key);
-    if (entry === undefined) entry = firstTouch(key);
+    if (entry === undefined || entry.serial !== serial) {
+      if (++keyCount > FREE_KEYS) V8VM.meter.charge(KEY_GAS);
+      entry ??= firstTouch(key);
+      entry.serial = serial;
+    }
     if (touched !== null) touched.add(key);
     return entry;
   }
@@ -111,6 +123,8 @@
 
   function begin(traced) {
     undo = [];
+    serial++;
+    keyCount = 0;
     touched = traced ? new Set() : null;
   }
 

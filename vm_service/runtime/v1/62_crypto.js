@@ -7,6 +7,8 @@
   const { hostText } = V8VM.v1.storage;
 
   const BASE_GAS = 100;
+  const HASH_WORK = 2000; // a trip to the host: 20 µs
+  const VERIFY_WORK = 20000; // and a signature check: 200 µs
   const HEX = /^(?:[0-9a-fA-F]{2})*$/;
   const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -54,6 +56,7 @@
       return '';
     }
     meter.charge(BASE_GAS + hex.length / 2);
+    meter.work(HASH_WORK);
     return V8VM.ask(`crypto.${operation}`, { hex });
   }
 
@@ -61,6 +64,7 @@
     sha3(...args) {
       texts('sha3', ['msg'], args);
       meter.charge(BASE_GAS + utf8Length(args[0]));
+      meter.work(HASH_WORK);
       return V8VM.ask('crypto.sha3', { text: args[0] });
     },
     sha3Hex(...args) {
@@ -72,6 +76,7 @@
     verify(...args) {
       texts('verify', ['algo', 'msg', 'sig', 'pubkey'], args);
       meter.charge(BASE_GAS + base58Length(args[1]));
+      meter.work(VERIFY_WORK);
       return V8VM.ask('crypto.verify', { args });
     },
   };
