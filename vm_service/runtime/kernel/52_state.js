@@ -14,6 +14,9 @@
   const { meter, costs, keys, values, journal } = V8VM;
   const { utf8Length } = V8VM.text;
 
+  const LONG_VALUE = 3010; // bytes
+  const BYTES_PER_UNIT = 2; // of long values, which are held, sent and stored as text: a transaction can write 8 MB at most
+  const LISTED_PER_UNIT = 4; // characters of a listing that is taken apart
   const LISTING_MAX_SEPARATORS = 256; // a field is appended unless the list holds more: at most 257 are listed
 
   // A failure of a native contract: ends the transaction with its message. Contracts see it as an Error.
@@ -68,7 +71,8 @@
   function writeEntry(entry, contract, nameSize, value, payer) {
     const old = entry.value;
     value.payer = payerOf(contract, old, payer);
-    meter.charge(value.size < 3010 ? costs.put : MathFloor(value.size / 10));
+    meter.charge(value.size < LONG_VALUE ? costs.put : MathFloor(value.size / 10));
+    if (value.size >= LONG_VALUE) meter.work(value.size / BYTES_PER_UNIT);
     accountWrite(contract, nameSize, old, value);
     journal.write(entry, value);
     return old === null;
@@ -167,6 +171,7 @@
     if (!keys.possibleContract(contract) || !keys.possible(key)) return [];
     const listing = journal.read(keys.listing(contract, key));
     if (listing === null) return [];
+    meter.work(listing.data.length / LISTED_PER_UNIT);
     const fields = StringPrototypeSplit(listing.data, '@');
     ArrayPrototypeShift(fields);
     return fields;
