@@ -89,6 +89,13 @@
     'Generator.prototype': { kept: words('constructor next return throw'), symbols: ['Symbol.toStringTag'] },
   };
 
+  // Errors that only the engine makes. Contracts of this version cannot catch any, but nothing may hang on that.
+  const ENGINE_ERRORS = words('TypeError RangeError ReferenceError SyntaxError EvalError URIError');
+  for (const name of ENGINE_ERRORS) {
+    INTRINSICS[name] = { kept: words('length name prototype') };
+    INTRINSICS[`${name}.prototype`] = { kept: words('constructor name message') };
+  }
+
   // Inherited names that ordinary objects assign: frozen as accessors, so that an assignment makes an own property.
   const OVERRIDABLE = {
     'Object.prototype': words('constructor hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf'),
@@ -102,9 +109,11 @@
     'Iterator.prototype': ['constructor'],
   };
 
+  for (const name of ENGINE_ERRORS) OVERRIDABLE[`${name}.prototype`] = words('constructor name message');
+
   // Globals of the engine that neither the kernel nor the class libraries use: gone, besides being out of every contract's reach.
   const DELETED_GLOBALS = words(`WebAssembly SharedArrayBuffer Atomics Intl Temporal FinalizationRegistry WeakRef Date Promise eval Function
     AsyncDisposableStack DisposableStack SuppressedError ShadowRealm Iterator Float16Array console gc escape unescape`);
 
-  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, INTRINSICS, OVERRIDABLE, DELETED_GLOBALS };
+  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
 })(globalThis.V8VM);

@@ -4,9 +4,9 @@
   'use strict';
 
   const {
-    ObjectDefineProperty, ObjectFreeze, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectPreventExtensions, ObjectValues, ReflectOwnKeys, Set, TypeError,
+    ObjectDefineProperty, ObjectFreeze, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectPreventExtensions, ObjectSetPrototypeOf, ObjectValues, ReflectOwnKeys, Set, TypeError,
   } = V8VM.primordials;
-  const { INTRINSICS, OVERRIDABLE, DELETED_GLOBALS } = V8VM.permits;
+  const { INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS } = V8VM.permits;
 
   const prototypeOf = ObjectGetPrototypeOf;
 
@@ -15,8 +15,14 @@
     const arrayIterator = prototypeOf([][Symbol.iterator]());
     const generatorFunction = prototypeOf(function* () {}); // eslint-disable-line no-empty-function
     const { v1 } = V8VM;
+    const errors = { __proto__: null };
+    for (const name of ENGINE_ERRORS) {
+      errors[name] = V8VM.primordials[name];
+      errors[`${name}.prototype`] = V8VM.primordials[name].prototype;
+    }
     return {
       __proto__: null,
+      ...errors,
       'String': v1.strings.constructors.String,
       'String.prototype': String.prototype,
       'Array': v1.arrays.constructors.Array,
@@ -81,6 +87,7 @@
     stand(objects.errorConstructors.Error, Error, objects.errorStatics);
     define(objects.errorConstructors.Error, 'stackTraceLimit', 0);
     defineAll(Error.prototype, objects.errorMethods);
+    for (const name of ENGINE_ERRORS) ObjectSetPrototypeOf(V8VM.primordials[name], objects.errorConstructors.Error);
     defineAll(Object, objects.objectStatics);
     defineAll(Object.prototype, objects.objectMethods);
     ObjectDefineProperty(Object.prototype, '__proto__', {
@@ -181,6 +188,7 @@
 
   function lockdown() {
     const intrinsics = collect();
+    V8VM.v1.intrinsics = () => intrinsics;
     putPrices();
     for (const name in INTRINSICS) remove(intrinsics[name], INTRINSICS[name]);
     V8VM.v1.finishLibraries();

@@ -4,27 +4,33 @@
   'use strict';
 
   const { esprima, escodegen } = globalThis.v8vmCompiler;
-  const { HELPER_PREFIX, isNode, identifier, literal, call } = V8VM.tree;
+  const { HELPER_PREFIX, isNode, eachChild, identifier, literal, call } = V8VM.tree;
 
   const RESERVED = ['_IOSTInstruction_counter', '_IOSTBinaryOp', 'IOSTInstruction', '_IOSTTemplateTag', '_IOSTSpreadElement'];
+  const RESERVED_MESSAGE = 'use of _IOSTInstruction_counter or _IOSTBinaryOp keyword is not allowed';
   const REWRITTEN_OPERATORS = [
     '+', '-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<', '==', '!=', '===', '!==', '>', '>=', '<', '<=',
   ];
 
-  const isReserved = (name) => RESERVED.includes(name) || name.startsWith(HELPER_PREFIX);
+  const isHelperName = (name) => name.startsWith(HELPER_PREFIX);
+  const isReserved = (name) => RESERVED.includes(name) || isHelperName(name);
 
   // Throws for the first forbidden token, in source order.
   function checkTokens(tokens) {
     for (const { type, value } of tokens) {
-      if (type === 'Identifier' && isReserved(value)) {
-        throw new Error('use of _IOSTInstruction_counter or _IOSTBinaryOp keyword is not allowed');
-      }
+      if (type === 'Identifier' && isReserved(value)) throw new Error(RESERVED_MESSAGE);
       if (type === 'RegularExpression') throw new Error('use of RegularExpression is not allowed.undefined');
       if (type === 'Keyword' && (value === 'try' || value === 'catch')) throw new Error('use of try catch is not supported');
       if (type === 'Identifier' && (value === 'async' || value === 'await')) {
         throw new Error('use of async or await is not supported');
       }
     }
+  }
+
+  // Names spelled with escapes are only seen in the tree.
+  function checkNames(node, isRefused) {
+    if (node.type === 'Identifier' && isRefused(node.name)) throw new Error(RESERVED_MESSAGE);
+    eachChild(node, (child) => checkNames(child, isRefused));
   }
 
   // Comments of the form `<!--` and `-->` hide code from a reader who does not expect them.
@@ -73,9 +79,10 @@
     checkComments(program.comments, source);
     delete program.tokens;
     delete program.comments;
+    checkNames(program, isReserved);
     V8VM.size.check(program, source.length);
     return escodegen.generate(rewrite(program, null));
   }
 
-  V8VM.rewrite = { rewriteSource, checkTokens };
+  V8VM.rewrite = { rewriteSource, checkTokens, checkNames, isHelperName };
 })(globalThis.V8VM);

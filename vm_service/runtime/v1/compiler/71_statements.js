@@ -49,6 +49,15 @@
       return tree.block([...prefix, tree.statement(charged), ...work, ...inner]);
     },
 
+    // Variables that a function gets from sloppy functions inside its blocks.
+    blockFunctionNames(owner) {
+      const names = [];
+      for (const binding of this.analysis.hoistedBlockFunctions.values()) if (binding.owner === owner) names.push(binding.name);
+      if (names.length === 0) return [];
+      const declarations = names.map((name) => ({ type: 'VariableDeclarator', id: this.spell(name), init: null }));
+      return [{ type: 'VariableDeclaration', kind: 'var', declarations }];
+    },
+
     // Sloppy functions declared in a block are assigned at its start, as the language does it.
     hoistedFirst(list) {
       const isHoisted = (node) => this.analysis.hoistedBlockFunctions.has(node);
@@ -295,7 +304,7 @@
       const names = node.params.length + countNames(node);
       const work = this.regionWork(list, names);
       if (work.length > 0) frame.reenters = true;
-      const body = [...work, ...this.statements(this.hoistedFirst(list))];
+      const body = [...this.blockFunctionNames(node), ...work, ...this.statements(this.hoistedFirst(list))];
       node.slots = frame.deepest + names;
       if (!frame.reenters) return tree.block(body);
       frame.weight.value = FRAME_SLOTS + frame.deepest + names;

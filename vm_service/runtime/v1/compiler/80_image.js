@@ -63,7 +63,8 @@
     const lowering = new Lowering(program, layout, new V8VM.scope.Analysis(program), ENDOWMENTS);
     const broken = lowering.brokenLabel(program);
     if (broken !== null) return malformed(broken);
-    const text = scriptText(lowering, lowering.statements(lowering.hoistedFirst(program.body)));
+    const body = [...lowering.blockFunctionNames(program), ...lowering.statements(lowering.hoistedFirst(program.body))];
+    const text = scriptText(lowering, body);
     return { text, endowments: [...lowering.needed] };
   }
 

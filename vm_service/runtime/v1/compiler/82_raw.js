@@ -26,6 +26,7 @@
   // Source text -> {reference, methods, text, endowments}.
   function compileRaw(source) {
     const program = esprima.parseScript(source, { range: true });
+    V8VM.rewrite.checkNames(program, V8VM.rewrite.isHelperName);
     const lowering = new Lowering(program, null, new V8VM.scope.Analysis(program), ENDOWMENTS);
     const text = scriptText(lowering, resolved(program, lowering).body);
     return { reference: source, methods: V8VM.publicMethods(program), text, endowments: [...lowering.needed] };
