@@ -15,6 +15,7 @@
   // Native work that the reference leaves unpriced is counted in units of about 10 ns. A sandbox has 2 ms of it for free and one
   // unit more with each unit of gas; what lies above costs gas, one for one. Ordinary calls stay far below.
   const FREE_WORK = 200000;
+  const FREE_WORK_NESTED = 25000; // of a sandbox inside another: starting it costs 30,000 gas
 
   // Truncates to a small integer: a fraction anywhere in `meter` would turn its fields into boxed doubles.
   const whole = (n) => (n < MAX_LIMIT ? n | 0 : MAX_LIMIT);
@@ -103,7 +104,7 @@
       const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, done: meter.done };
       meter.ceiling = whole(limit);
       meter.left = meter.dead === null ? meter.ceiling : SPENT;
-      meter.done = 0;
+      meter.done = meter.running > 0 ? FREE_WORK - FREE_WORK_NESTED : 0;
       return saved;
     }
 
