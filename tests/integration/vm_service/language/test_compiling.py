@@ -144,10 +144,31 @@ def test_public_methods_in_source_order(language: Language) -> None:
     assert language.install(source).methods == ("b", "a", "d")
 
 
-REDECLARED = (
-    "obj rs tx block blockInfo txInfo storage blockchain console require module BigNumber Int64 Float64 MaxInt64 MinInt64"
-    " MaxFloat64 MinFloat64 IOSTCrypto Console format formatWithOptions emptyOptions"
-).split()
+REDECLARED = [
+    "obj",
+    "rs",
+    "tx",
+    "block",
+    "blockInfo",
+    "txInfo",
+    "storage",
+    "blockchain",
+    "console",
+    "require",
+    "module",
+    "BigNumber",
+    "Int64",
+    "Float64",
+    "MaxInt64",
+    "MinInt64",
+    "MaxFloat64",
+    "MinFloat64",
+    "IOSTCrypto",
+    "Console",
+    "format",
+    "formatWithOptions",
+    "emptyOptions",
+]
 
 
 @pytest.mark.parametrize("name", REDECLARED)
