@@ -54,8 +54,8 @@ RECURSIONS = {
     "asked key": "const o = {}; const k = { toString() { return o.hasOwnProperty(k) } }; return o.hasOwnProperty(k)",
     "tag of an object": "const o = { get [Symbol.toStringTag]() { return Object.prototype.toString.call(o) } }; '' + o",
     "message": "class E extends Error { get message() { return String(this) } } return String(new E())",
-    "assign": "const o = {}; Object.defineProperty(o, 'x', { enumerable: true, get() { return Object.assign({}, o) } });"
-    " Object.assign({}, o)",
+    "assign": "const o = {}; const d = { enumerable: true, get() { return Object.assign({}, o) } };"
+    " Object.defineProperty(o, 'x', d); Object.assign({}, o)",
     "entries": "const o = { get x() { return Object.entries(o) } }; return Object.entries(o)",
     "create": "const d = { get x() { return Object.create({}, d) } }; return Object.create({}, d)",
     "define": "const d = { get value() { return Object.defineProperty({}, 'x', d) } };"
@@ -63,7 +63,8 @@ RECURSIONS = {
     "apply": "function f() { return f.apply(this, [1, 2, 3]) } return f()",
     "call": "function f() { return f.call(this, 1, 2, 3) } return f()",
     "bind": "function f() { return f.bind(null)() } return f()",
-    "bound name": "const f = function () {}; Object.defineProperty(f, 'name', { get() { f.bind(null) } }); f.bind(null)",
+    "bound name": "const f = function () {};"
+    " Object.defineProperty(f, 'name', { get() { f.bind(null) } }); f.bind(null)",
     "spread": "function f(...r) { return f(...r, 1) } return f()",
     "long spread": "const l = []; for (let i = 0; i < 1000; i++) l.push(i); function f() { return f(...l) } return f()",
     "iterator": "const it = { length: 1, [Symbol.iterator]() { return [...it] } }; return [...it].length",
@@ -74,7 +75,8 @@ RECURSIONS = {
     "instance check": "const o = { [Symbol.hasInstance](v) { return v instanceof o } }; return 1 instanceof o",
     "switch": "function f(n) { switch (n) { case f(n + 1): return 1 } } return f(0)",
     "for in": "const o = { get x() { for (const k in o) return o[k] } }; return o.x",
-    "number library": "class X { toString() { return new BigNumber(new X()).toString() } } return new BigNumber(new X())",
+    "number library": "class X { toString() { return new BigNumber(new X()).toString() } }"
+    " return new BigNumber(new X())",
 }
 
 
@@ -114,6 +116,9 @@ def test_the_depth_is_the_same_cold_and_hot(language: Language) -> None:
 
 
 def test_a_suspended_generator_holds_no_depth(language: Language) -> None:
-    body = "function* g() { yield 1; } const all = []; for (let i = 0; i < 20000; i++) { const x = g(); x.next(); all.push(x); }"
+    body = (
+        "function* g() { yield 1; } const all = [];"
+        " for (let i = 0; i < 20000; i++) { const x = g(); x.next(); all.push(x); }"
+    )
 
     assert language.run(f"{body} return all.length").text == "20000"
