@@ -1,7 +1,8 @@
+# ruff: noqa: E501 - one line for each body
 """Hostile contracts of our own, by class: bodies of one method, written for what the language lets through.
 
-`payloads()` gives them in the form of `tests.fault.attacks`: {name, class, code, accept, then_code}. What a body may come
-to is given beside it: `e` an error, `g` out of gas, `i` a normal end that has touched nothing.
+`payloads()` gives them in the form of `tests.fault.attacks`: {name, class, code, accept, then_code}. What a body may
+come to is given beside it: `e` an error, `g` out of gas, `i` a normal end that has touched nothing.
 """
 
 from collections.abc import Iterator

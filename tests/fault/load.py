@@ -33,6 +33,7 @@ class Load:
 
     def __init__(self, world: VmWorld, callers: int) -> None:
         self.ledger = Ledger()
+        self.slowest_s = 0.0
         self._world = world
         self._before = {user: world.balance(user) for user in world.users}
         self._stop = threading.Event()
@@ -64,6 +65,7 @@ class Load:
             if self._stop.is_set():
                 return
             made = self._world.signer.transfer(sender, receiver, "0.00000001")
+            began = time.monotonic()
             try:
                 outcome = self._world.execute(made).outcomes[0]
             except grpc.RpcError as error:
@@ -72,6 +74,7 @@ class Load:
                 time.sleep(0.01)  # a service that is gone refuses at once
                 continue
             with self.ledger.lock:
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
                 if outcome.verdict == pb.VERDICT_EXECUTED and outcome.receipt.status.code == 1:
                     self.ledger.executed[outcome.tx_hash] = made
                 else:

@@ -4,7 +4,8 @@ Requests stand in lanes. A lane runs some batches at once; which lane goes next 
 
 * `blocks`: one at a time, since each builds on the one before;
 * `commits`: transactions of callers. Waiting requests are gathered into one batch: when a worker is free nothing waits,
-  under load batches grow. How many batches commit at once adapts to conflicts: halved by one, one more after a while;
+  under load batches grow. How many batches commit at once adapts to conflicts: halved by one, one more after a while.
+  A batch that loses against others again and again is run alone (`gate.py`);
 * `reads`: dry runs, validation, calls, compiling: as many as there are workers.
 """
 
@@ -20,9 +21,11 @@ from google.rpc import status_pb2
 from chassis.errors import RemoteError, ServiceError
 from vm_service import forms, metrics
 from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
+from vm_service.manager.gate import CommitGate
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool
 from vm_service.manager.retries import Retries
+from vm_service.manager.supervisor import WorkerProcess
 from vm_service.worker import channel
 
 CALM_BATCHES = 50
@@ -43,16 +46,23 @@ class Job:
 class Lane:
     """A queue of jobs and how many of its batches may run at once."""
 
-    def __init__(self, limit: int | None) -> None:
-        """Creates an empty lane; `limit` None: as many batches as there are workers."""
+    def __init__(self, limit: int | None, gate: CommitGate | None = None) -> None:
+        """Creates an empty lane.
+
+        Args:
+            limit: most batches at a time; None: as many as there are workers.
+            gate: what its batches go through when they commit.
+        """
         self.limit = limit
+        self.gate = gate
         self.running = 0
         self.jobs: deque[Job] = deque()
 
     @property
     def ready(self) -> bool:
         """Whether a batch could start, given a worker."""
-        return bool(self.jobs) and (self.limit is None or self.running < self.limit)
+        free = self.limit is None or self.running < self.limit
+        return bool(self.jobs) and free and (self.gate is None or self.gate.open)
 
     def gather(self, max_items: int) -> list[Job]:
         """Takes the jobs of the next batch, in order: the first, and those that may share a batch with it."""
@@ -71,9 +81,9 @@ class Lane:
 class CommitLane(Lane):
     """A lane whose limit follows conflicts: additive increase, multiplicative decrease."""
 
-    def __init__(self, most: Callable[[], int]) -> None:
+    def __init__(self, most: Callable[[], int], gate: CommitGate | None = None) -> None:
         """Creates the lane; `most` tells the largest limit that makes sense now."""
-        super().__init__(1)
+        super().__init__(1, gate)
         self._most = most
         self._calm = 0
 
@@ -115,8 +125,9 @@ class Entrance:
         self._load = load
         self._on_figures = on_figures
         self._pool: Pool | None = None
-        self.blocks = Lane(1)
-        self.commits = CommitLane(lambda: self._pool.size if self._pool else 1)
+        gate = CommitGate()
+        self.blocks = Lane(1, gate)
+        self.commits = CommitLane(lambda: self._pool.size if self._pool else 1, gate)
         self.reads = Lane(None)
         self._lanes = (self.blocks, self.commits, self.reads)
         self._queued = 0
@@ -177,13 +188,26 @@ class Entrance:
             self._queued -= sum(job.shape.item_count for job in batch)
             batch = [job for job in batch if not job.answer.done()]  # the caller may have gone meanwhile
             if batch:
-                lane.running += 1
-                task = asyncio.get_running_loop().create_task(self._run(self._pool, lane, batch))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._start(self._pool, lane, batch)
 
-    async def _run(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
+    def _start(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
+        """Leases a worker and runs a batch on it. REQUIRES: a worker is free."""
         contracts: Collection[str] = {name for job in batch for name in job.shape.contracts}
+        lane.running += 1
+        if lane.gate is not None:
+            lane.gate.enter()
+        task = asyncio.get_running_loop().create_task(self._run(pool, pool.take(contracts), lane, batch, contracts))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(
+        self,
+        pool: Pool,
+        worker: WorkerProcess | None,
+        lane: Lane,
+        batch: list[Job],
+        contracts: Collection[str],
+    ) -> None:
         kind, started = batch[0].kind, time.monotonic()
         waited_s = started - batch[0].since
         self._load.begin(waited_s)
@@ -191,8 +215,13 @@ class Entrance:
         metrics.BATCH_SIZE.observe(sum(job.shape.item_count for job in batch))
         end = "failed"
         try:
-            answer = await self._retries.run(pool, kind, [job.request for job in batch], contracts)
+            requests = [job.request for job in batch]
+            answer = await self._retries.run(pool, worker, kind, requests, contracts)
             self._learn(lane, answer.figures)
+            if lane.gate is not None and isinstance(answer, channel.Failed) and answer.conflict:
+                await lane.gate.become_alone()
+                answer = await self._retries.run(pool, None, kind, requests, contracts, patient=True)
+                self._learn(lane, answer.figures)
             _deliver(batch, answer)
             end = "answered"
             metrics.ITEMS.labels(kind).inc(sum(job.shape.item_count for job in batch))
@@ -205,6 +234,8 @@ class Entrance:
             metrics.BATCH_TIME.observe(time.monotonic() - started)
             self._load.end()
             lane.running -= 1
+            if lane.gate is not None:
+                lane.gate.leave()
             self.pump()
             self._notice_drained()
 

@@ -60,33 +60,54 @@ class Retries:
         self._next_id = 0
 
     async def run(
-        self, pool: Pool, kind: channel.Kind, requests: Sequence[bytes], contracts: Collection[str]
+        self,
+        pool: Pool,
+        worker: WorkerProcess | None,
+        kind: channel.Kind,
+        requests: Sequence[bytes],
+        contracts: Collection[str],
+        *,
+        patient: bool = False,
     ) -> channel.Done | channel.Failed:
         """Runs a batch until it is answered.
 
-        REQUIRES: a worker is free now.
+        Args:
+            pool: where workers come from.
+            worker: the one to begin with, leased; None: wait for one.
+            kind: kind of its requests.
+            requests: its requests.
+            contracts: contracts that it calls.
+            patient: nobody else commits now: try as often as the settings allow.
 
         Raises:
             WorkerLostError: workers kept ending and no item can be blamed.
+            NoWorkersError: there has been no worker for a while.
         """
         blame = _Blame()
         while True:
-            worker = await pool.wait(contracts) if blame.losses else pool.take(contracts)
-            if worker is None:
-                worker = await pool.wait(contracts)
+            worker = worker or await pool.wait(contracts)
             try:
-                return await self._attempt(pool, worker, kind, requests, blame)
+                return await self._attempt(pool, worker, kind, requests, blame, patient=patient)
             except WorkerGoneError as gone:
                 self._judge(blame, gone, worker)
                 if blame.losses >= MAX_LOSSES or blame.nameless >= MAX_NAMELESS_LOSSES:
                     raise WorkerLostError(gone.cause) from gone
+                worker = None
 
     async def _attempt(
-        self, pool: Pool, worker: WorkerProcess, kind: channel.Kind, requests: Sequence[bytes], blame: _Blame
+        self,
+        pool: Pool,
+        worker: WorkerProcess,
+        kind: channel.Kind,
+        requests: Sequence[bytes],
+        blame: _Blame,
+        *,
+        patient: bool,
     ) -> channel.Done | channel.Failed:
         self._next_id += 1
         excluded = [*blame.excluded, *self._quarantined()]
-        work = channel.Work(self._next_id, kind, list(requests), careful=blame.losses > 0, excluded=excluded)
+        careful = blame.losses > 0
+        work = channel.Work(self._next_id, kind, list(requests), careful=careful, excluded=excluded, patient=patient)
         try:
             answer = await worker.run(work)
         except WorkerGoneError:

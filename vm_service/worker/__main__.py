@@ -17,6 +17,7 @@ from chassis import failpoint
 from chassis import logging as chassis_logging
 from chassis.errors import RemoteError, ServiceError, explain
 from vm_service.build import build_id
+from vm_service.errors import WriteConflictError
 from vm_service.model import Limits
 from vm_service.sandbox import snapshot
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
@@ -175,7 +176,8 @@ class Worker:
     def _failed(self, work: channel.Work, reads: int, error: BaseException) -> channel.Failed:
         shown = error if isinstance(error, Exception) else RuntimeError(str(error))
         status = explain(shown, work.kind).to_status()
-        return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads))
+        conflict = isinstance(error, WriteConflictError)
+        return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads), conflict)
 
     def _stopped(self, work: channel.Work, error: IsolateError) -> channel.Stopped:
         index, tx_hash = self._current()

@@ -79,6 +79,8 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag="work"):
     """Announce each item: the same batch lost a worker before, perhaps after its commit."""
     excluded: list[Exclusion] = []
     """Items not to run."""
+    patient: bool = False
+    """Nobody else of this service commits now: run again after each conflict, as often as the limits allow."""
 
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag="ping"):
@@ -152,6 +154,8 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     work_id: int
     status: bytes
     figures: Figures
+    conflict: bool = False
+    """It failed only because others changed what it read."""
 
 
 class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped"):

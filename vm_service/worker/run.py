@@ -21,6 +21,9 @@ from vm_service.worker.state_reader import CommitRequest, ConflictError
 
 Outcome = execution_pb.TransactionOutcome
 
+HASTY_ATTEMPTS = 2
+"""Runs of a batch beside others that commit; then it is better run alone."""
+
 Judge = Callable[[Sequence[Outcome], Committed], bool]
 """Decides, from outcomes and what a commit would give, whether to commit."""
 
@@ -90,6 +93,8 @@ class Target:
     """Decides whether to commit; None: commit."""
     careful: bool = False
     """The batch lost a worker before, perhaps after its commit."""
+    patient: bool = False
+    """Nobody else of this service commits now: a conflict comes from another service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,8 @@ class Runner:
         """
         self.running, self.conflict_count = run, 0
         wanted: Sequence[str] = ()
-        while self.conflict_count < self._executor.limits.conflict_attempts:
+        attempts = self._executor.limits.conflict_attempts if target.patient else HASTY_ATTEMPTS
+        while self.conflict_count < attempts:
             result, seen = self._execute(run, target, wanted)
             if seen.block is not None:
                 self._executor.drop(result)

@@ -70,7 +70,7 @@ class BatchService:
         run = self._admit(transactions, work, signatures_checked=first.signatures_checked)
         block = _given(first.header) if first.HasField("header") else _open(now_ns)
         mode = Mode.DRY if first.dry_run else Mode.EXECUTE
-        ending = self.runner.run(run, Target(mode, block, careful=work.careful))
+        ending = self.runner.run(run, Target(mode, block, careful=work.careful, patient=work.patient))
         responses, at = [], 0
         for request in requests:
             end = at + len(request.transactions)
@@ -222,7 +222,8 @@ class BatchService:
         header = request.header.SerializeToString(deterministic=True)
         block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
         at = View(0, request.parent_id) if request.parent_id else None
-        return run, Target(Mode.EXECUTE, _given(request.header), at, block_id, judge, careful=work.careful)
+        block = _given(request.header)
+        return run, Target(Mode.EXECUTE, block, at, block_id, judge, careful=work.careful, patient=work.patient)
 
 
 def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from iost.vm.v1 import worker_service_pb2 as worker_pb
 from tests.support.vm_world import running
 
 SCRIPT = """
@@ -157,7 +158,10 @@ def test_workers_are_confined_and_die_with_their_manager(tmp_path: Path) -> None
         assert world.vm is not None
         world.execute(world.signer.transfer(*world.users))
         pids = world.vm.worker_pids()
-        for pid in pids:
+        listing = world.workers.ListWorkers(worker_pb.ListWorkersRequest())
+        ready = [worker.pid for worker in listing.workers if worker.uptime_ms > 0]
+        assert ready
+        for pid in ready:
             status = Path(f"/proc/{pid}/status").read_text("ascii")
             fields = dict(line.split(":", 1) for line in status.splitlines())
             assert fields["NoNewPrivs"].strip() == "1"

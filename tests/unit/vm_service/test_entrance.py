@@ -36,15 +36,31 @@ class World:
         self.free_count = workers
         self.size = workers
         self.batches: list[tuple[str, list[bytes]]] = []
-        self._gates: list[asyncio.Future[channel.Done]] = []
+        self.patient: list[bool] = []
+        self._gates: list[asyncio.Future[channel.Done | channel.Failed]] = []
         values = {"queue_count": 100, "gather_count": 10, **settings}
         self.entrance = Entrance(retries=self, load=LoadMeter(workers), **values)  # type: ignore[arg-type]
         self.entrance.connect(self)  # type: ignore[arg-type]
 
-    async def run(self, _pool: Any, kind: str, requests: list[bytes], _contracts: Collection[str]) -> channel.Done:
+    def take(self, _contracts: Collection[str]) -> Any:
         self.free_count -= 1
+        return object()
+
+    async def run(
+        self,
+        _pool: Any,
+        worker: Any,
+        kind: str,
+        requests: list[bytes],
+        _contracts: Collection[str],
+        *,
+        patient: bool = False,
+    ) -> channel.Done | channel.Failed:
+        if worker is None:
+            self.free_count -= 1
+        self.patient.append(patient)
         self.batches.append((kind, requests))
-        gate: asyncio.Future[channel.Done] = asyncio.get_running_loop().create_future()
+        gate: asyncio.Future[channel.Done | channel.Failed] = asyncio.get_running_loop().create_future()
         self._gates.append(gate)
         try:
             return await gate
@@ -55,6 +71,11 @@ class World:
         """Answers a running batch: each response repeats its request."""
         gate, (_, requests) = self._gates[index], self.batches[index]
         gate.set_result(channel.Done(1, requests, channel.Figures(conflict_count=conflicts)))
+        await self.settle()
+
+    async def conflict(self, index: int) -> None:
+        """Answers a running batch: others kept changing what it reads."""
+        self._gates[index].set_result(channel.Failed(1, b"", channel.Figures(conflict_count=2), conflict=True))
         await self.settle()
 
     @staticmethod
@@ -206,3 +227,37 @@ def test_conflicts_halve_the_batches_that_commit_at_once() -> None:
     lane.learn(3)
     lane.learn(1)
     assert lane.limit == 1
+
+
+async def test_a_batch_that_keeps_losing_runs_alone_before_all_new_ones() -> None:
+    world = World(workers=3)
+    world.entrance.commits.limit = 3
+    requests = [execute(count + 1) for count in range(3)]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests[:2]]
+    await world.settle()
+    assert len(world.batches) == 2
+    await world.conflict(0)
+    tasks.append(asyncio.create_task(world.entrance.submit("execute", requests[2])))
+    await world.settle()
+    assert len(world.batches) == 2  # the third waits, although a worker is free
+    await world.finish(1)
+    assert world.batches[2] == ("execute", [requests[0]])
+    assert world.patient == [False, False, True]
+    await world.finish(2)
+    assert world.batches[3] == ("execute", [requests[2]])
+    await world.finish(3)
+    assert await asyncio.gather(*tasks) == requests
+
+
+async def test_reads_go_on_while_a_batch_waits_to_be_alone() -> None:
+    world = World(workers=3)
+    world.entrance.commits.limit = 2
+    tasks = [asyncio.create_task(world.entrance.submit("execute", execute(count))) for count in (1, 2)]
+    await world.settle()
+    await world.conflict(0)
+    tasks.append(asyncio.create_task(world.entrance.submit("call", calls())))
+    await world.settle()
+    assert world.batches[2][0] == "call"
+    for index in (2, 1, 3):
+        await world.finish(index)
+    await asyncio.gather(*tasks)

@@ -69,7 +69,7 @@ def crash_at(work: channel.Work, place: int) -> WorkerGoneError:
 
 async def run(script: Script) -> tuple[Any, Retries, FakePool]:
     retries, pool = Retries(quarantine_s=60), FakePool(script)
-    answer = await retries.run(pool, "execute", [b"request"], ())  # type: ignore[arg-type]
+    answer = await retries.run(pool, None, "execute", [b"request"], ())  # type: ignore[arg-type]
     return answer, retries, pool
 
 
@@ -125,7 +125,7 @@ async def test_a_quarantined_hash_is_excluded_from_later_batches() -> None:
         return done(work)
 
     _, retries, pool = await run(script)
-    await retries.run(pool, "execute", [b"again"], ())  # type: ignore[arg-type]
+    await retries.run(pool, None, "execute", [b"again"], ())  # type: ignore[arg-type]
     assert pool.retired == 2
 
 
@@ -136,7 +136,7 @@ async def test_quarantine_ends() -> None:
         return done(work)
 
     retries, pool = Retries(quarantine_s=0), FakePool(script)
-    await retries.run(pool, "execute", [b"request"], ())  # type: ignore[arg-type]
+    await retries.run(pool, None, "execute", [b"request"], ())  # type: ignore[arg-type]
     assert retries._quarantined() == []
 
 
@@ -186,7 +186,7 @@ async def test_an_abandoned_batch_kills_its_worker() -> None:
         raise KeyboardInterrupt
 
     pool = FakePool(script)
-    pool.take = lambda _contracts=(): workers.append(FakeWorker(script)) or workers[-1]  # type: ignore[method-assign,func-returns-value]
+    workers.append(FakeWorker(script))
     with pytest.raises(KeyboardInterrupt):
-        await Retries(60).run(pool, "execute", [b""], ())  # type: ignore[arg-type]
+        await Retries(60).run(pool, workers[0], "execute", [b""], ())  # type: ignore[arg-type]
     assert workers[0].killed
