@@ -47,6 +47,13 @@ class VmConfig(ServerConfig):
         reason="execution is CPU work: more workers than CPUs only take turns",
         minimum=0,
     )
+    scale_down_ms: int = setting(
+        30_000,
+        unit="milliseconds",
+        help="how long workers must be too many before one is let go",
+        reason="longer than the pauses of any chain's blocks; an idle worker costs its memory only",
+        minimum=100,
+    )
     worker_spare_count: int = setting(
         1,
         unit="processes",

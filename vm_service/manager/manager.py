@@ -60,7 +60,7 @@ class VMManager:
         self._background: list[asyncio.Task[None]] = []
         most = config.worker_count_max or max(cpu_count(fallback=usable_cpu_count()), config.worker_count_min)
         self.load = LoadMeter(most)
-        self._rule = ScaleRule(least=config.worker_count_min, most=most)
+        self._rule = ScaleRule(least=config.worker_count_min, most=most, down_after_s=config.scale_down_ms / 1000)
         self._entrance = Entrance(
             queue_count=config.queue_count,
             gather_count=config.gather_count,
