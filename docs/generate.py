@@ -131,6 +131,7 @@ def gas() -> str:
     """Renders docs/gas.md."""
     tables = kernel_tables()
     costs = [(f"`{row.name}`", str(row.gas), row.what_for) for row in tables.costs]
+    prices = [(row.group, f"`{row.name}`", f"{row.gas:g}", row.what_for) for row in tables.prices]
     methods = [(row.contract, row.name, ", ".join(row.args), row.versions) for row in tables.methods]
     return "\n".join(
         [
@@ -141,6 +142,10 @@ def gas() -> str:
             "it is made, and what exceeds the limit ends the transaction with all gas used.\n",
             "## Prices of the kernel\n",
             table(("price", "gas", "for"), costs) + "\n",
+            "## Prices of the language\n",
+            "Prices of nodes are summed up to the next point of the code, where the whole part of the sum is charged",
+            "before what follows runs; the others are charged when something happens, each as a whole number.\n",
+            table(("group", "price", "gas", "for"), prices) + "\n",
             "## Native methods\n",
             "A native method costs its storage operations at the prices above, and `op` for its other steps.\n",
             table(("contract", "method", "arguments", "versions"), methods) + "\n",

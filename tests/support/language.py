@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from unittest.mock import patch
 
 from vm_service import runtime
 from vm_service.compiler.pipeline import Compiler, CompileResult
-from vm_service.sandbox.isolate import Isolate
+from vm_service.sandbox.isolate import Handle, Isolate
 
 SCRIPTS = Path(__file__).parent / "js"
 GAS_LIMIT = 10_000_000
@@ -55,11 +55,11 @@ class Language:
         for script in ("bare_host.js", "realm_walk.js"):
             self.isolate.evaluate((SCRIPTS / script).read_text("utf-8") + "\n;0")
         self.isolate.evaluate("V8VM.v1.lockdown(); 0")
-        self._call = self.isolate.evaluate("V8VM.doors.call")
-        self._install = self.isolate.evaluate("V8VM.doors.install")
+        self._call = self.isolate.evaluate_handle("V8VM.doors.call")
+        self._install = self.isolate.evaluate_handle("V8VM.doors.install")
 
-    def _arguments(self, *items: Any) -> Any:
-        array = self.isolate.evaluate("[]")
+    def _arguments(self, *items: Handle | str) -> Handle:
+        array = self.isolate.evaluate_handle("[]")
         for item in items:
             self.isolate.push(array, item)
         return array
@@ -68,7 +68,7 @@ class Language:
         """Compiles a contract and installs its image, unless it is refused."""
         compiled = self.compiler.compile(source, "", False, TIMEOUT_S, raw=raw)
         if compiled.error is None:
-            factory = self.isolate.evaluate(compiled.image)
+            factory = self.isolate.evaluate_handle(compiled.image)
             self.isolate.call(self._install, self._arguments(compiled.key, factory, compiled.meta))
         return compiled
 
@@ -80,7 +80,7 @@ class Language:
         if compiled.error is not None:
             return Outcome(False, compiled.error, 0, None, ())
         arguments = self._arguments(compiled.key, method, json.dumps(list(args)), str(limit))
-        answer = json.loads(self.isolate.call(self._call, arguments, TIMEOUT_S))
+        answer = json.loads(str(self.isolate.call(self._call, arguments, TIMEOUT_S)))
         text = answer["result"] if answer["ok"] else answer["error"]
         return Outcome(answer["ok"], text, answer["gas"], answer.get("dead"), tuple(answer["lines"]))
 

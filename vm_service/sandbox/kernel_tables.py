@@ -1,4 +1,4 @@
-"""The tables that live in JavaScript, read for the documentation: prices and native methods of the kernel.
+"""The tables that live in JavaScript, read for the documentation: prices and native methods.
 
 The scripts are evaluated in an isolate of their own; nothing is run.
 """
@@ -12,6 +12,7 @@ from vm_service.sandbox.isolate import Isolate
 
 _QUESTION: Final = """JSON.stringify({
   costs: V8VM.costTable.TABLE,
+  prices: V8VM.priceTable,
   statuses: V8VM.transaction.STATUSES,
   natives: [...V8VM.natives.table()].map(([id, methods]) => [id, methods.map(
     ({ name, args, since, until }) => ({ name, args, since, until }))]),
@@ -24,6 +25,16 @@ class Cost:
 
     name: str
     gas: int
+    what_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price of the language."""
+
+    group: str
+    name: str
+    gas: float
     what_for: str
 
 
@@ -48,9 +59,10 @@ class NativeMethod:
 
 @dataclass(frozen=True, slots=True)
 class KernelTables:
-    """All tables of the kernel."""
+    """All tables of the kernel and the language."""
 
     costs: tuple[Cost, ...]
+    prices: tuple[Price, ...]
     statuses: tuple[Status, ...]
     methods: tuple[NativeMethod, ...]
 
@@ -68,6 +80,7 @@ def kernel_tables() -> KernelTables:
         raw = json.loads(str(isolate.evaluate(_QUESTION)))
     return KernelTables(
         costs=tuple(Cost(*row) for row in raw["costs"]),
+        prices=tuple(Price(group, *row) for group, rows in raw["prices"].items() for row in rows),
         statuses=tuple(Status(*row) for row in raw["statuses"]),
         methods=tuple(_method(contract, item) for contract, items in raw["natives"] for item in items),
     )

@@ -9,11 +9,8 @@
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
 
-  const OPERATOR_GAS = 3;
-  const TEMPLATE_GAS = 4;
-  const SUBSTITUTION_GAS = 8;
-  const CONCAT_GAS = 1;
-  const CONCAT_GAS_PER_UNIT = 0.1;
+  const { run: OPERATOR_GAS, template: TEMPLATE_GAS, substitution: SUBSTITUTION_GAS } = V8VM.prices.operator;
+  const { call: CONCAT_GAS, unit: CONCAT_GAS_PER_UNIT } = V8VM.prices.string;
 
   const DEPTH_LIMIT = 200000; // slots; compiler/71_statements.js counts functions against the same limit
   const PRIMITIVE_SLOTS = 60; // stack of a conversion

@@ -13,7 +13,7 @@
   const { meter } = V8VM;
   const { text, number, isObject } = V8VM.v1.convert;
 
-  const PER_UNIT = 0.1; // gas per UTF-16 unit
+  const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
   const COMPARISONS_PER_UNIT = 32;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
@@ -31,7 +31,7 @@
   }
 
   function pay(self) {
-    meter.take((1 + PER_UNIT * self.length) | 0);
+    meter.take((CALL + PER_UNIT * self.length) | 0);
   }
 
   function paySearch(self, needle) {
@@ -75,15 +75,15 @@
 
   const methods = {
     charAt(index) {
-      meter.take(1);
+      meter.take(CALL);
       return StringPrototypeCharAt(own(this, 'charAt'), number(index));
     },
     charCodeAt(index) {
-      meter.take(1);
+      meter.take(CALL);
       return StringPrototypeCharCodeAt(own(this, 'charCodeAt'), number(index));
     },
     valueOf() {
-      meter.take(1);
+      meter.take(CALL);
       return StringPrototypeValueOf(this);
     },
     concat(...parts) {
@@ -93,7 +93,7 @@
         if (joined.length + part.length > MAX_LENGTH) throw new RangeError('Invalid string length');
         joined += part;
       }
-      meter.charge(1 + PER_UNIT * joined.length);
+      meter.charge(CALL + PER_UNIT * joined.length);
       grown(joined.length);
       return joined;
     },
@@ -203,7 +203,7 @@
       const times = number(count);
       if (times < 0 || times === Infinity) throw new RangeError(`Invalid count value: ${text(count)}`);
       const whole = times >= 1 ? times - (times % 1) : 0;
-      meter.charge(1 + PER_UNIT * self.length * whole);
+      meter.charge(CALL + PER_UNIT * self.length * whole);
       grown(self.length * whole);
       return StringPrototypeRepeat(self, whole);
     },
@@ -235,7 +235,7 @@
     // What `text.constructor` gives: priced.
     priced: function String(...args) {
       const made = makeString(args, new.target);
-      meter.charge(1 + PER_UNIT * made.length);
+      meter.charge(CALL + PER_UNIT * made.length);
       return made;
     },
   };

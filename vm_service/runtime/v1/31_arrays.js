@@ -18,6 +18,7 @@
   const { DEPTH_LIMIT, tooDeep, grown, enterNative } = V8VM.v1;
   const { payForm, payCut, loosen } = forms;
 
+  const { call: CALL, visit: VISIT, scan: SCAN, copy: COPY, insert: INSERT } = V8VM.prices.array;
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
   const MOVED_PER_UNIT = 64; // items of a row that one unit of work moves
@@ -105,7 +106,7 @@
 
   const adding = {
     push(item) {
-      if (meter.running > 0) meter.take(1); // the binding pushes arguments of doors with it
+      if (meter.running > 0) meter.take(CALL); // the binding pushes arguments of doors with it
       const array = arrayOf(this, 'push');
       if (arguments.length === 1) {
         array[array.length] = item;
@@ -115,19 +116,19 @@
       return FunctionPrototypeApply(FERAL_PUSH, array, arguments);
     },
     pop() {
-      meter.take(1);
+      meter.take(CALL);
       const array = arrayOf(this, 'pop');
       payCut(array);
       return native(ArrayPrototypePop, array);
     },
     shift() {
-      meter.take(1);
+      meter.take(CALL);
       const array = arrayOf(this, 'shift');
       payMove(array);
       return native(ArrayPrototypeShift, array);
     },
     unshift(...items) {
-      meter.take(1);
+      meter.take(CALL);
       const array = arrayOf(this, 'unshift');
       payMove(array);
       meter.work(items.length);
@@ -143,7 +144,7 @@
     forEach(callback, self) {
       const list = listOf(this, 'forEach');
       const { length } = list;
-      meter.charge(1 + length);
+      meter.charge(CALL + VISIT * length);
       callable(callback);
       const saved = enter();
       for (let i = 0; i < length; i++) if (i in list) FunctionPrototypeCall(callback, self, list[i], i, this);
@@ -152,7 +153,7 @@
     every(callback, self) {
       const list = listOf(this, 'every');
       const { length } = list;
-      meter.charge(1 + length);
+      meter.charge(CALL + VISIT * length);
       callable(callback);
       const saved = enter();
       for (let i = 0; i < length; i++) {
@@ -175,7 +176,7 @@
     filter(callback, self) {
       const list = listOf(this, 'filter');
       const { length } = list;
-      meter.charge(1 + 10 * length);
+      meter.charge(CALL + COPY * length);
       callable(callback);
       const saved = enter();
       const kept = [];
@@ -190,7 +191,7 @@
     map(callback, self) {
       const list = listOf(this, 'map');
       const { length } = list;
-      meter.charge(1 + 10 * length);
+      meter.charge(CALL + COPY * length);
       callable(callback);
       const saved = enter();
       const mapped = [];
@@ -208,7 +209,7 @@
 
   function search(list, self, callback, receiver) {
     const { length } = list;
-    meter.charge(1 + length);
+    meter.charge(CALL + VISIT * length);
     callable(callback);
     const saved = enter();
     let found = -1;
@@ -221,27 +222,27 @@
     includes(item, from) {
       const start = wholeNumber(from);
       const list = listOf(this, 'includes');
-      meter.charge(1 + list.length);
+      meter.charge(CALL + VISIT * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeIncludes, list, item, start);
     },
     indexOf(item, from) {
       const start = wholeNumber(from);
       const list = listOf(this, 'indexOf');
-      meter.charge(1 + 0.2 * list.length);
+      meter.charge(CALL + SCAN * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeIndexOf, list, item, start);
     },
     lastIndexOf(item, ...from) {
       const start = from.length === 0 ? -1 : wholeNumber(from[0]);
       const list = listOf(this, 'lastIndexOf');
-      meter.charge(1 + 0.2 * list.length);
+      meter.charge(CALL + SCAN * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeLastIndexOf, list, item, start);
     },
     keys() {
       const list = listOf(this, 'keys');
-      meter.charge(1 + 0.2 * list.length);
+      meter.charge(CALL + SCAN * list.length);
       return ArrayPrototypeKeys(list);
     },
   };
@@ -250,7 +251,7 @@
     join(separator) {
       const list = listOf(this, 'join');
       const { length } = list;
-      meter.charge(1 + length);
+      meter.charge(CALL + VISIT * length);
       const between = separator === undefined ? ',' : text(separator);
       const saved = enterNative();
       const joined = joinedOnce(this, () => joinTexts(textsOf(list, length), between));
@@ -259,7 +260,7 @@
     },
     toString() {
       const self = Object(this);
-      meter.charge(1 + number(self.length));
+      meter.charge(CALL + VISIT * number(self.length));
       const { join } = self;
       return typeof join === 'function' ? FunctionPrototypeCall(join, self) : ObjectPrototypeToString(self);
     },
@@ -298,7 +299,7 @@
     slice(start, end) {
       const list = listOf(this, 'slice');
       const { length } = list;
-      meter.charge(1 + 10 * length);
+      meter.charge(CALL + COPY * length);
       const first = index(start, length, 0);
       const stop = index(end, length, length);
       const copy = [];
@@ -321,7 +322,7 @@
         lists[p + 1] = { list, length: list.length };
         count += list.length;
       }
-      meter.charge(1 + count);
+      meter.charge(CALL + VISIT * count);
       const joined = [];
       let at = 0;
       let held = 0;
@@ -339,7 +340,7 @@
     splice(start, removeCount, ...added) {
       const array = arrayOf(this, 'splice');
       const { length } = array;
-      meter.charge(1 + 10 * length + added.length);
+      meter.charge(CALL + COPY * length + INSERT * added.length);
       const from = index(start, length, 0);
       const most = length - from;
       let count = arguments.length === 0 ? 0 : most;
@@ -351,7 +352,7 @@
     },
     reverse() {
       const array = arrayOf(this, 'reverse');
-      meter.charge(1 + 0.2 * array.length);
+      meter.charge(CALL + SCAN * array.length);
       payForm(array, MOVE_WORK);
       return native(ArrayPrototypeReverse, array);
     },
@@ -361,7 +362,7 @@
       }
       const array = arrayOf(this, 'sort');
       const { length } = array;
-      meter.charge(1 + length);
+      meter.charge(CALL + VISIT * length);
       payForm(array, MOVE_WORK);
       if (compare !== undefined) paySort(length, SORT_WORK);
       return native(ArrayPrototypeSort, array, compare ?? order(array));
@@ -431,7 +432,7 @@
     Array: function Array(...args) {
       const length = args.length === 1 && typeof args[0] === 'number' ? args[0] : args.length;
       if (length >= 0 && length < 4294967296) {
-        meter.charge(1 + 0.2 * length);
+        meter.charge(CALL + SCAN * length);
         meter.work(length);
       }
       const made = ReflectConstruct(V8VM.primordials.Array, args, new.target ?? constructors.Array);

@@ -19,7 +19,7 @@
 
   const KEY_WORK = 10; // one property listed or copied
   const DESCRIPTOR_WORK = 30; // one property described
-  const MATH_GAS = 2;
+  const MATH_GAS = V8VM.prices.math.call;
   const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
   const SYMBOL_WORK = 20;
   const RADIX_WORK = 50;

@@ -1,8 +1,4 @@
-// JSON: the engine's parser at a price, and a stringifier that charges for every value it writes.
-//
-// Gas of stringify: 24, then for each value 56 (8 more when it has a toJSON) and the length of its text; quoting a text
-// 12 + 2 for each unit; an object 16 + 16 for each key; an array 16 + 24 for each item; a member that is written 9; joining
-// members or items 1 + their count; a text with anything to escape the price of `replace`, and 2 for each \\uXXXX; in the end 2 for each unit of the result.
+// JSON: the engine's parser at a price, and a stringifier that charges for every value it writes (v1/03_prices.js).
 (function (V8VM) {
   'use strict';
 
@@ -14,22 +10,8 @@
   const { text, isObject } = V8VM.v1.convert;
   const { DEPTH_LIMIT, tooDeep, grown } = V8VM.v1;
 
-  const PARSE_GAS = 10;
+  const GAS = V8VM.prices.json;
   const PARSE_WORK = 2; // a unit of text: `[` makes 56 bytes
-  const START_GAS = 24;
-  const VALUE_GAS = 56;
-  const TO_JSON_GAS = 8;
-  const QUOTE_GAS = 12;
-  const QUOTE_GAS_PER_UNIT = 2;
-  const REPLACE_GAS_PER_UNIT = 0.1; // a text with anything to escape passes through `replace`
-  const ESCAPE_GAS = 2; // a character that becomes \\uXXXX
-  const OBJECT_GAS = 16;
-  const OBJECT_GAS_PER_KEY = 16;
-  const ARRAY_GAS = 16;
-  const ARRAY_GAS_PER_ITEM = 24;
-  const MEMBER_GAS = 9;
-  const JOIN_GAS = 1;
-  const RESULT_GAS_PER_UNIT = 2;
   const LEVEL_SLOTS = 200; // native stack of one level of nesting
   const MAX_INDENT = 10;
   const CIRCLE = 'Converting circular structure to JSON';
@@ -38,7 +20,7 @@
 
   function parse(source, reviver) {
     const json = source === null || source === undefined ? `${source}` : text(source);
-    meter.charge(PARSE_GAS + (source === null || source === undefined ? 0 : json.length));
+    meter.charge(GAS.parse + (source === null || source === undefined ? 0 : json.length));
     meter.work(json.length * PARSE_WORK);
     const value = JSONParse(json);
     return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
@@ -73,14 +55,14 @@
   function escaped(unit) {
     const short = SHORT[unit];
     if (short !== undefined) return short;
-    meter.charge(ESCAPE_GAS);
+    meter.charge(GAS.escape);
     return `\\u${StringPrototypePadStart(NumberPrototypeToString(StringPrototypeCharCodeAt(unit, 0), 16), 4, '0')}`;
   }
 
   function quote(value) {
-    meter.charge(QUOTE_GAS + QUOTE_GAS_PER_UNIT * value.length);
+    meter.charge(GAS.quote + GAS.quotedUnit * value.length);
     if (!RegExpPrototypeTest(ESCAPED, value)) return `"${value}"`;
-    meter.charge(1 + REPLACE_GAS_PER_UNIT * value.length);
+    meter.charge(1 + GAS.escapedUnit * value.length);
     return `"${StringPrototypeReplace(value, ESCAPED_ALL, escaped)}"`;
   }
 
@@ -104,10 +86,10 @@
 
     // The text of holder[key], or undefined when it has none.
     value(key, holder) {
-      meter.charge(VALUE_GAS);
+      meter.charge(GAS.value);
       let value = holder[key];
       if (isObject(value) && typeof value.toJSON === 'function') {
-        meter.charge(TO_JSON_GAS);
+        meter.charge(GAS.toJSON);
         value = value.toJSON(key);
         if (isObject(value) && ObjectHasOwn(value, 'toJSON')) throw new Error(CIRCLE); // it would go on for ever
       }
@@ -147,7 +129,7 @@
 
     array(value, outer) {
       const { length } = value;
-      meter.charge(ARRAY_GAS + ARRAY_GAS_PER_ITEM * length);
+      meter.charge(GAS.array + GAS.item * length);
       const parts = [];
       for (let i = 0; i < length; i++) parts[i] = this.value(`${i}`, value) ?? 'null';
       return this.enclosed('[', parts, ']', outer);
@@ -155,14 +137,14 @@
 
     object(value, outer) {
       const keys = this.names ?? ObjectKeys(value);
-      meter.charge(OBJECT_GAS + OBJECT_GAS_PER_KEY * keys.length);
+      meter.charge(GAS.object + GAS.key * keys.length);
       const parts = [];
       const colon = this.indent === '' ? ':' : ': ';
       for (let i = 0; i < keys.length; i++) {
         if (typeof keys[i] !== 'string') continue;
         const written = this.value(keys[i], value);
         if (written === undefined) continue;
-        meter.charge(MEMBER_GAS);
+        meter.charge(GAS.member);
         parts[parts.length] = quote(keys[i]) + colon + written;
       }
       return this.enclosed('{', parts, '}', outer);
@@ -170,7 +152,7 @@
 
     enclosed(opening, parts, closing, outer) {
       if (parts.length === 0) return opening + closing;
-      meter.charge(JOIN_GAS + parts.length);
+      meter.charge(GAS.join + parts.length);
       if (this.indent === '') {
         const joined = ArrayPrototypeJoin(parts, ',');
         grown(joined.length);
@@ -190,12 +172,12 @@
   }
 
   function stringify(value, replacer, space) {
-    meter.charge(START_GAS);
+    meter.charge(GAS.stringify);
     if (replacer && typeof replacer !== 'function' && (typeof replacer !== 'object' || typeof replacer.length !== 'number')) {
       throw new Error('JSON.stringify');
     }
     const written = new Writer(replacer, indentOf(space)).value('', { '': value });
-    if (written !== undefined) meter.charge(RESULT_GAS_PER_UNIT * written.length);
+    if (written !== undefined) meter.charge(GAS.resultUnit * written.length);
     return written;
   }
 

@@ -21,7 +21,7 @@
     // The library asks the object itself what it holds.
     hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
   };
-  const BASE_GAS = 20;
+  const GAS = V8VM.prices.number;
   const FEW_LIMBS = 6; // of both operands: gas pays for them
   const DIGIT_WORK = 4; // a digit that is written one by one
   const BASE_WORK = 2; // for each digit, times digits: conversion to another base
@@ -37,18 +37,23 @@
   const digits = (value) => (value === undefined || value === null ? 0 : value.toString().length);
 
   const FLAT = ['absoluteValue', 'abs', 'isFinite', 'isInteger', 'isNaN', 'isNegative', 'isPositive', 'isZero', 'negated'];
-  const BY_SUM = { // gas for each digit of both operands
-    plus: 10, minus: 10, dividedBy: 10, div: 10, dividedToIntegerBy: 10, idiv: 10, modulo: 10, mod: 10, multipliedBy: 4, times: 4,
-    isEqualTo: 2, eq: 2, isGreaterThan: 2, gt: 2, isGreaterThanOrEqualTo: 2, gte: 2, isLessThan: 2, lt: 2, isLessThanOrEqualTo: 2, lte: 2,
+  const BY_SUM = { // for each digit of both operands
+    sum: ['plus', 'minus', 'dividedBy', 'div', 'dividedToIntegerBy', 'idiv', 'modulo', 'mod'],
+    times: ['multipliedBy', 'times'],
+    compare: [
+      'isEqualTo', 'eq', 'isGreaterThan', 'gt', 'isGreaterThanOrEqualTo', 'gte', 'isLessThan', 'lt', 'isLessThanOrEqualTo', 'lte',
+    ],
   };
-  const BY_PRODUCT = { exponentiatedBy: 10, pow: 10 };
-  const BY_DIGITS = { integerValue: 4, squareRoot: 4, sqrt: 4, toFixed: 4 };
+  const BY_PRODUCT = ['exponentiatedBy', 'pow'];
+  const BY_DIGITS = ['integerValue', 'squareRoot', 'sqrt', 'toFixed'];
 
   const prices = { __proto__: null };
   for (const name of FLAT) prices[name] = () => 0;
-  for (const name in BY_SUM) prices[name] = (self, other) => BY_SUM[name] * (digits(self) + digits(other));
-  for (const name in BY_PRODUCT) prices[name] = (self, other) => BY_PRODUCT[name] * digits(self) * digits(other);
-  for (const name in BY_DIGITS) prices[name] = (self) => BY_DIGITS[name] * digits(self);
+  for (const rate in BY_SUM) {
+    for (const name of BY_SUM[rate]) prices[name] = (self, other) => GAS[rate] * (digits(self) + digits(other));
+  }
+  for (const name of BY_PRODUCT) prices[name] = (self, other) => GAS.product * digits(self) * digits(other);
+  for (const name of BY_DIGITS) prices[name] = (self) => GAS.digits * digits(self);
 
   // -- work --------------------------------------------------------------------------------------------------------
 
@@ -109,17 +114,17 @@
     return {
       [name](...args) {
         if (inside) {
-          if (price !== undefined) meter.charge(BASE_GAS + price(this, args[0]));
+          if (price !== undefined) meter.charge(GAS.call + price(this, args[0]));
           pay(this, args);
           return FunctionPrototypeApply(feral, this, args);
         }
         const self = clean(this);
         const isForeign = isObject(args[0]) && !isNumber(args[0]); // its `toString` is the contract's
-        if (price !== undefined && isForeign) meter.charge(BASE_GAS + price(self, args[0]));
+        if (price !== undefined && isForeign) meter.charge(GAS.call + price(self, args[0]));
         makeClean(args);
         inside = true;
         try {
-          if (price !== undefined && !isForeign) meter.charge(BASE_GAS + price(self, args[0]));
+          if (price !== undefined && !isForeign) meter.charge(GAS.call + price(self, args[0]));
           pay(self, args);
           return FunctionPrototypeApply(feral, self, args);
         } finally {
@@ -135,7 +140,7 @@
   // -- the constructor and its functions -----------------------------------------------------------------------------
 
   function BigNumber(...args) {
-    meter.charge(BASE_GAS);
+    meter.charge(GAS.call);
     makeNumber(args);
     return ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
   }

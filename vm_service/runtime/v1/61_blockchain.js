@@ -10,7 +10,7 @@
 
   const TOKEN = 'token.iost';
   const COIN = 'iost';
-  const PARSE_GAS = 10;
+  const PARSE_GAS = V8VM.prices.json.parse;
 
   function checked(value, operation, name) {
     if (typeof value !== 'string') throw new Error(`IOSTBlockchain_${operation} ${name} must be string`);

@@ -6,7 +6,7 @@
   const { meter } = V8VM;
   const { hostText } = V8VM.v1.storage;
 
-  const BASE_GAS = 100;
+  const BASE_GAS = V8VM.prices.crypto.call;
   const HASH_WORK = 2000; // a trip to the host: 20 µs
   const VERIFY_WORK = 20000; // and a signature check: 200 µs
   const HEX = /^(?:[0-9a-fA-F]{2})*$/;

@@ -10,7 +10,7 @@
   const { meter, STOP } = V8VM;
   const { Call, MADE, shared } = V8VM.v1.endowments;
 
-  const RESULT_GAS = 12; // the assignment and the call that turn an object into text
+  const RESULT_GAS = V8VM.prices.call.object; // the assignment and the call that turn an object into text
   const MAX_RESULT = 65536; // units and bytes
   const MAX_MESSAGE = 65536;
   const CALL_SLOTS = 3000; // native stack of a call: kernel, invoke, and room for the engine

@@ -9,39 +9,17 @@
 
   const { eachChild } = V8VM.tree;
 
-  const PER_ITEM = 0.1;
-  const listPrice = (count) => (count === 0 ? PER_ITEM : 2 + PER_ITEM * count);
+  const { node: NODE, loop: LOOP } = V8VM.prices;
+  const listPrice = (count) => (count === 0 ? NODE.item : NODE.filled + NODE.item * count);
 
   // Gas of one node by its type. What is not listed costs nothing.
   const PRICES = {
     __proto__: null,
-    ThrowStatement: () => 50,
-    CallExpression: () => 4,
-    TaggedTemplateExpression: () => 4,
-    NewExpression: () => 8,
-    YieldExpression: () => 8,
-    MemberExpression: () => 4,
-    MetaProperty: () => 4,
-    AssignmentExpression: () => 3,
-    UpdateExpression: () => 3,
-    BinaryExpression: () => 3,
-    UnaryExpression: () => 3,
-    LogicalExpression: () => 3,
-    ConditionalExpression: () => 3,
     ObjectExpression: (node) => listPrice(node.properties.length),
     ArrayExpression: (node) => listPrice(node.elements.length),
-    ClassDeclaration: () => 150,
-    FunctionDeclaration: () => 3,
-    FunctionExpression: () => 1,
-    ArrowFunctionExpression: () => 3,
-    MethodDefinition: () => 2,
-    VariableDeclarator: () => 3,
-    Literal: (node) => (typeof node.value === 'string' ? 2 + PER_ITEM * node.value.length : 0),
+    Literal: (node) => (typeof node.value === 'string' ? NODE.text + NODE.unit * node.value.length : 0),
   };
-
-  // Gas of one pass through a loop body, and of one test.
-  const BODY_PRICE = { __proto__: null, ForStatement: 1, ForInStatement: 4, ForOfStatement: 2, WhileStatement: 1, DoWhileStatement: 1 };
-  const WHILE_TEST_PRICE = 1;
+  for (const type in NODE) PRICES[type] = () => NODE[type];
 
   const OPENS_POINT = new Set([
     'ExpressionStatement', 'ReturnStatement', 'ThrowStatement', 'SwitchStatement', 'DoWhileStatement', 'ForStatement',
@@ -126,7 +104,7 @@
 
     body(loop) {
       this.braced(loop.body, (offset) => {
-        const point = this.layout.point(offset, ';', BODY_PRICE[loop.type]);
+        const point = this.layout.point(offset, ';', LOOP[loop.type]);
         this.layout.bodies.set(loop, point);
         this.visit(loop.body, point);
       });
@@ -156,13 +134,13 @@
     }
 
     WhileStatement(node) {
-      this.expression(node.test, WHILE_TEST_PRICE);
+      this.expression(node.test, LOOP.whileTest);
       this.body(node);
     }
 
     DoWhileStatement(node) {
       this.body(node);
-      this.expression(node.test, WHILE_TEST_PRICE);
+      this.expression(node.test, LOOP.whileTest);
     }
 
     SwitchCase(node, point) {
@@ -198,5 +176,5 @@
     return walk.layout;
   }
 
-  V8VM.points = { findPoints, PRICES, BODY_PRICE };
+  V8VM.points = { findPoints, PRICES };
 })(globalThis.V8VM);

@@ -87,7 +87,7 @@
     // Takes the dynamic price of an operator with the open charge, if there is one.
     foldOperatorPrice() {
       if (this.open === null) return false;
-      this.open.value += V8VM.OPERATOR_PRICE;
+      this.open.value += V8VM.prices.operator.run;
       return true;
     }
 
@@ -189,5 +189,4 @@
 
   V8VM.Frame = Frame;
   V8VM.Lowering = Lowering;
-  V8VM.OPERATOR_PRICE = 3; // gas of one run of a rewritten operator, besides what strings add
 })(globalThis.V8VM);
