@@ -244,12 +244,19 @@ class Pool:
         worker.state = WorkerState.IDLE
         if self._on_start is not None:
             self._on_start(message, worker.ready, "")
-        metrics.WORKER_STARTS.observe(time.monotonic() - began)
+        start_s = time.monotonic() - began
+        metrics.WORKER_STARTS.observe(start_s)
         boot_ms = worker.ready.boot_ms if worker.ready else 0.0
         origin = worker.ready.origin if worker.ready else ""
         log.info(
             "worker_ready",
-            extra={"worker_id": worker_id, "pid": worker.pid, "boot_ms": round(boot_ms, 1), "origin": origin},
+            extra={
+                "worker_id": worker_id,
+                "pid": worker.pid,
+                "start_ms": round(start_s * 1000, 1),
+                "boot_ms": round(boot_ms, 1),
+                "origin": origin,
+            },
         )
         self._spares.append(worker)
         self._settle()
