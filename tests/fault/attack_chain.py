@@ -7,10 +7,8 @@ Runs inside a child process (`attack_child.py`), on the executor that workers us
 import json
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.conformance import operations
 from tests.conformance.scenario import ContractSource, Scenario
@@ -32,7 +30,7 @@ GAS_LIMIT = 400_000_000
 """Hundredths: 4,000,000 gas, the most that a transaction may buy."""
 
 PLENTY = 10**12
-BLOCK_TIME = "1600000000000000000"
+BLOCK_TIME_NS = 1_600_000_000_000_000_000
 
 HOST_TRACE = re.compile(
     r"\.py\b|\.so\b|/usr/|/home/|/work/|/tmp/|node_modules|_IOST\$|V8VM|py_mini_racer|kernel/\d|\bat .*:\d+:\d+"
@@ -67,7 +65,9 @@ class Chain:
         self.world = World(scenario, limits=Limits(flags=flags))
         self._count = 0
         operations.prepare(self.world)
-        operations.set_block(self.world, {"number": 1, "time": BLOCK_TIME, "witness": "witness", "parent_hash": "ZiCa"})
+        operations.set_block(
+            self.world, {"number": 1, "time": BLOCK_TIME_NS, "witness": "witness", "parent_hash": "ZiCa"}
+        )
         for name in ACCOUNTS:
             operations.set_account(self.world, {"id": name, "owner": KEY, "active": KEY})
 
@@ -80,27 +80,32 @@ class Chain:
             operations.set_gas(self.world, {"account": name, "gas": PLENTY})
             operations.set_ram(self.world, {"account": name, "bytes": PLENTY})
 
-    def run(self, code: str, abi: Mapping[str, Any] = ABI, method: str = "run", args: str = "[]") -> Ending:
-        """Publishes `code` and calls its method, each in a transaction of its own."""
+    def run(self, code: str, *, gas_limit: int = GAS_LIMIT, serial: int | None = None) -> Ending:
+        """Publishes `code` and calls its method `run`, each in a transaction of its own.
+
+        Args:
+            code: a contract's text.
+            gas_limit: of the call, in hundredths.
+            serial: decides the time, and with it the contract's id; the next one when it is None.
+        """
         self._fund()
-        self._count += 1
-        self.world.block.time_ns += 1  # the same text twice is two contracts
+        self._count = self._count + 1 if serial is None else serial
+        self.world.block.time_ns = BLOCK_TIME_NS + 1000 * self._count  # the same text twice is two contracts
         alias = f"payload{self._count}"
-        self.world.scenario.contracts[alias] = ContractSource(code, dict(abi))
+        self.world.scenario.contracts[alias] = ContractSource(code, dict(ABI))
         began = time.process_time()
         try:
             outcome = operations.deploy(self.world, {"contract": alias, "publisher": "alice"})
             if outcome.status == "SUCCESS":
-                outcome = self.call(alias, method, args)
+                outcome = self._call(alias, gas_limit)
         except (DeadlineError, OutOfMemoryError, StuckError) as error:
             return _stopped(error, time.process_time() - began)
         except IsolateError as error:
             return Ending("bug", f"{type(error).__name__}: {error}", cpu_s=time.process_time() - began, fatal=True)
         return _ending(outcome, code, time.process_time() - began)
 
-    def call(self, alias: str, method: str = "run", args: str = "[]") -> Outcome:
-        """Calls a method of a published payload."""
-        step = {"contract": alias, "api": method, "args_json": args, "publisher": "alice", "gas_limit": GAS_LIMIT}
+    def _call(self, alias: str, gas_limit: int) -> Outcome:
+        step = {"contract": alias, "api": "run", "args_json": "[]", "publisher": "alice", "gas_limit": gas_limit}
         return operations.call(self.world, step)
 
 

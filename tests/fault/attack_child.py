@@ -1,8 +1,8 @@
 """`python -m tests.fault.attack_child [FLAGS]`: runs payloads that a parent sends until one ends the executor.
 
-Line in: {"code", "then_code" or null}. Line out: {"first": ending, "then": ending or null}. Memory is limited as in a
-worker (`vm_service/worker/confinement.py`), so that what ends a worker ends this process and not the machine. FLAGS are
-V8's: outcomes must not depend on them.
+Line in: {"code", "then_code"?, and what `Chain.run` takes}. Line out: {"first": ending, "then": ending or null}. Memory
+is limited as in a worker (`vm_service/worker/confinement.py`), so that what ends a worker ends this process and not the
+machine. FLAGS are V8's: outcomes must not depend on them.
 """
 
 import json
@@ -26,10 +26,9 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         payload = json.loads(line)
-        first = chain.run(payload["code"])
-        then = None
-        if payload["then_code"] is not None and not first.fatal:
-            then = chain.run(payload["then_code"])
+        then_code = payload.pop("then_code", None)
+        first = chain.run(**payload)
+        then = chain.run(then_code) if then_code is not None and not first.fatal else None
         print(json.dumps({"first": asdict(first), "then": then and asdict(then)}), flush=True)
         if first.fatal or (then is not None and then.fatal):
             break
