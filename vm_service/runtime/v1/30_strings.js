@@ -265,5 +265,4 @@
   V8VM.v1.strings = { methods, statics, constructors };
   V8VM.v1.grown = grown;
   V8VM.v1.convert.isPattern = isPattern;
-  V8VM.v1.convert.isObject = isObject;
 })(globalThis.V8VM);

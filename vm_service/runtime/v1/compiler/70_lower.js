@@ -3,7 +3,7 @@
 //
 // Gas in the image: a point becomes one subtraction and one comparison. A charge may be joined with an earlier one only
 // while nothing since then can throw, call or be observed (`open`), so the totals are equal wherever a contract, an
-// error or a callee can see them. What a helper does is described in v1/20_operators.js.
+// error or a callee can see them. The helpers are in v1/16_depth.js to v1/24_names.js.
 (function (V8VM) {
   'use strict';
 

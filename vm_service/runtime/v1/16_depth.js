@@ -1,0 +1,96 @@
+// Depth: what the calls of a contract hold of the native stack, counted in slots of 8 bytes. Functions of images count
+// themselves; what the engine's own functions take when they call back is counted by whoever calls them. The count
+// always ends a recursion, long before the stack does, so it ends at the same depth everywhere.
+(function (V8VM) {
+  'use strict';
+
+  const { FunctionPrototypeCall, SymbolIterator } = V8VM.primordials;
+  const { meter } = V8VM;
+
+  const DEPTH_LIMIT = 200000; // slots; compiler/71_statements.js counts functions against the same limit
+  const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions)
+
+  const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+  function tooDeep() {
+    throw meter.die('depth');
+  }
+
+  // Counts `slots` of stack; `back` gives them back and passes a value through.
+  function enter(slots) {
+    const saved = meter.depth;
+    if ((meter.depth += slots) > DEPTH_LIMIT) tooDeep();
+    return saved;
+  }
+
+  // The same for a default value: what it calls runs before the function has charged anything.
+  function enterDefault(slots) {
+    meter.work(1);
+    return enter(slots);
+  }
+
+  // Counts the stack of an engine function that may call back; returns what to set `meter.depth` to afterwards.
+  const enterNative = () => enter(NATIVE_SLOTS);
+
+  function back(saved, value) {
+    meter.depth = saved;
+    return value;
+  }
+
+  // -- generators: a suspended one holds no stack ----------------------------------------------------------------------
+
+  function yielding(slots, value) {
+    meter.depth -= slots;
+    return value;
+  }
+
+  function resumed(slots, value) {
+    if ((meter.depth += slots) > DEPTH_LIMIT) tooDeep();
+    return value;
+  }
+
+  // `yield*`: the outer generator waits on the stack while the inner one runs.
+  class Delegate {
+    constructor(slots, iterator) {
+      this.slots = slots;
+      this.iterator = iterator;
+      this.inside = true; // whether the outer generator is counted at the moment
+      if (typeof iterator.return !== 'function') this.return = undefined;
+      if (typeof iterator.throw !== 'function') this.throw = undefined;
+    }
+
+    step(method, value) {
+      meter.work(1);
+      if (!this.inside && (meter.depth += this.slots) > DEPTH_LIMIT) tooDeep();
+      this.inside = true;
+      const result = FunctionPrototypeCall(method, this.iterator, value);
+      if (isObject(result) && result.done) return result;
+      this.inside = false;
+      meter.depth -= this.slots;
+      return result;
+    }
+
+    next(value) {
+      return this.step(this.iterator.next, value);
+    }
+
+    return(value) {
+      return this.step(this.iterator.return, value);
+    }
+
+    throw(value) {
+      return this.step(this.iterator.throw, value);
+    }
+
+    [SymbolIterator]() {
+      return this;
+    }
+  }
+
+  const delegate = (slots, iterable) => new Delegate(slots, iterable[SymbolIterator]());
+
+  V8VM.v1 = {
+    helpers: { __proto__: null, meter, stop: meter.stop, work: meter.work, tooDeep, enterDefault, back, yielding, resumed, delegate },
+    isObject, enter, enterNative, tooDeep, DEPTH_LIMIT,
+  };
+})(globalThis.V8VM);

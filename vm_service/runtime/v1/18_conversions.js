@@ -1,0 +1,70 @@
+// Conversions as the language makes them, for code that must count or charge what they do: converting an object runs
+// contract code or priced methods, and long texts take time to read.
+(function (V8VM) {
+  'use strict';
+
+  const { FunctionPrototypeCall, SymbolToPrimitive, TypeError } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { isObject, enter } = V8VM.v1;
+
+  const PRIMITIVE_SLOTS = 60; // stack of a conversion
+  const UNITS_PER_CHARACTER = 1 / 8; // work of reading or comparing text
+  const LONG_TEXT = 64;
+
+  // The primitive value of an object, as the language converts it; what it calls is contract code or priced methods.
+  function primitive(value, hint) {
+    const saved = enter(PRIMITIVE_SLOTS);
+    const result = convert(value, hint);
+    meter.depth = saved;
+    return result;
+  }
+
+  function convert(value, hint) {
+    const exotic = value[SymbolToPrimitive];
+    if (exotic !== undefined && exotic !== null) {
+      const result = FunctionPrototypeCall(exotic, value, hint);
+      if (isObject(result)) throw new TypeError('Cannot convert object to primitive value');
+      return result;
+    }
+    const order = hint === 'string' ? ['toString', 'valueOf'] : ['valueOf', 'toString'];
+    for (let i = 0; i < 2; i++) {
+      const method = value[order[i]];
+      if (typeof method !== 'function') continue;
+      const result = FunctionPrototypeCall(method, value);
+      if (!isObject(result)) return result;
+    }
+    throw new TypeError('Cannot convert object to primitive value');
+  }
+
+  function scan(text) {
+    if (text.length > LONG_TEXT) meter.work(text.length * UNITS_PER_CHARACTER);
+  }
+
+  // ToNumber.
+  function number(value) {
+    if (typeof value === 'number') return value;
+    const plain = isObject(value) ? primitive(value, 'number') : value;
+    if (typeof plain === 'string') scan(plain);
+    return +plain;
+  }
+
+  // ToString.
+  function text(value) {
+    if (typeof value === 'string') return value;
+    return isObject(value) ? `${primitive(value, 'string')}` : `${value}`;
+  }
+
+  // ToPropertyKey.
+  function propertyKey(value) {
+    const plain = isObject(value) ? primitive(value, 'string') : value;
+    return typeof plain === 'symbol' || typeof plain === 'string' ? plain : `${plain}`;
+  }
+
+  // Length that a comparison with text pays for.
+  function textLength(value) {
+    if (typeof value === 'string') return value.length;
+    return value === null || value === undefined ? 0 : value.toString().length;
+  }
+
+  V8VM.v1.convert = { isObject, primitive, number, text, propertyKey, textLength, scan, LONG_TEXT, UNITS_PER_CHARACTER };
+})(globalThis.V8VM);

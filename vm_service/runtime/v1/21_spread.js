@@ -1,0 +1,36 @@
+// Spread: `...x` in lists and calls.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayIsArray, ArrayPrototypePush, Number, ObjectAssign, SymbolIterator } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { tooDeep, DEPTH_LIMIT } = V8VM.v1;
+
+  const MAX_SPREAD = 60000; // arguments; V8 passes at most 65,535
+  const STEP_WORK = 2; // of an iterator
+
+  const FERAL_VALUES = Array.prototype[SymbolIterator];
+  const isPlainArray = (value) => ArrayIsArray(value) && value[SymbolIterator] === FERAL_VALUES;
+
+  // Charges for a spread value and returns something that may be iterated without running contract code uncounted.
+  function items(value) {
+    meter.charge(Number(value.length));
+    if (isPlainArray(value) || typeof value === 'string') return value;
+    const list = [];
+    for (const item of value) {
+      meter.work(STEP_WORK);
+      ArrayPrototypePush(list, item);
+    }
+    return list;
+  }
+
+  // The same for the arguments of a call: they lie on the native stack until it returns.
+  function spread(value) {
+    const list = items(value);
+    if (list.length > MAX_SPREAD || (meter.depth += list.length) > DEPTH_LIMIT) tooDeep();
+    meter.work(list.length);
+    return list;
+  }
+
+  ObjectAssign(V8VM.v1.helpers, { items, spread });
+})(globalThis.V8VM);

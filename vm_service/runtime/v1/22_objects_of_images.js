@@ -1,0 +1,105 @@
+// Objects of images: prototypes, keys and lengths, where an ordinary expression can make the engine do any amount of work.
+(function (V8VM) {
+  'use strict';
+
+  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, ReflectOwnKeys, Set } = V8VM.primordials;
+  const { meter, forms } = V8VM;
+  const { tooDeep } = V8VM.v1;
+  const { isObject, number, propertyKey, LONG_TEXT, UNITS_PER_CHARACTER } = V8VM.v1.convert;
+
+  const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
+  const KEY_WORK = 10; // work of listing one property
+  const PROTOTYPE_WORK = 40; // an object that becomes a prototype, and a map for what inherits from it
+  const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
+
+  // Refuses prototype chains that are long enough to make lookups slow.
+  function checkChain(object) {
+    let count = 0;
+    for (let at = object; at !== null && at !== undefined; at = ObjectGetPrototypeOf(at)) if (++count > CHAIN_LIMIT) tooDeep();
+    return object;
+  }
+
+  const made = (object) => {
+    meter.work(PROTOTYPE_WORK); // the function may be new as well
+    return checkChain(object);
+  };
+  const prototype = (value) => {
+    if (!isObject(value)) return value;
+    meter.work(PROTOTYPE_WORK);
+    return checkChain(value);
+  };
+
+  function base(parent) {
+    if (typeof parent === 'function') {
+      checkChain(parent);
+      prototype(parent.prototype);
+    }
+    return parent;
+  }
+
+  // What `for in` walks: its keys are all listed before the first pass.
+  function keysOf(value) {
+    if (typeof value === 'string') meter.work(value.length * KEY_WORK);
+    else if (isObject(value)) {
+      for (let at = value; at !== null && !WITHOUT_KEYS.has(at); at = ObjectGetPrototypeOf(at)) {
+        meter.work(ReflectOwnKeys(at).length * KEY_WORK);
+      }
+    }
+    return value;
+  }
+
+  // The discriminant of a switch: long texts pay for being compared with `cases` others.
+  function compared(value, cases) {
+    if (typeof value === 'string' && value.length > LONG_TEXT) meter.work(value.length * UNITS_PER_CHARACTER * cases);
+    return value;
+  }
+
+  function payLength(array, length) {
+    if (length > array.length && length >>> 0 === length) meter.work((length - array.length) * 2);
+  }
+
+  function setLength(object, value) {
+    if (!ArrayIsArray(object)) return (object.length = value);
+    const length = number(value);
+    if (isObject(value)) number(value); // the language converts it twice
+    if (length > object.length) {
+      payLength(object, length);
+      if (length > forms.SHORT) forms.loosen(object);
+    } else forms.payCut(object);
+    object.length = length;
+    return value;
+  }
+
+  // Checks a computed key that is about to be written.
+  function key(object, value) {
+    if (typeof value === 'number') return forms.at(object, value);
+    const name = propertyKey(value);
+    if (!ArrayIsArray(object)) return name;
+    if (name === 'length') throw new RangeError('Invalid array length');
+    forms.named(object, name);
+    return name;
+  }
+
+  function setMember(object, name, value) {
+    const checked = propertyKey(name);
+    if (checked === 'length') return setLength(object, value);
+    if (ArrayIsArray(object)) forms.named(object, checked);
+    return (object[checked] = value);
+  }
+
+  // `object[name]++` and the like, where the value is used. The engine converts the key for the read and for the write.
+  function update(object, name, step, isPrefix) {
+    const before = number(object[name]);
+    setMember(object, name, before + step);
+    return isPrefix ? before + step : before;
+  }
+
+  const last = (...values) => values[values.length - 1];
+
+  const plus = (value, step) => (typeof value === 'number' ? value + step : number(value) + step);
+
+  ObjectAssign(V8VM.v1.helpers, {
+    made, prototype, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
+  });
+  ObjectAssign(V8VM.v1, { checkChain, payLength });
+})(globalThis.V8VM);
