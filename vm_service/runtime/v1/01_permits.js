@@ -33,6 +33,11 @@
     'Float64', 'MaxInt64', 'MinInt64', 'MaxFloat64', 'MinFloat64', 'IOSTCrypto', 'Console', 'format', 'formatWithOptions', 'emptyOptions',
   ];
 
+  // How deep calls may go: slots (8 bytes) of the native stack, of the 3,840,000 that --stack-size=30000 gives. Functions are
+  // counted with twice what they take, and engine functions that call back with what was measured, so the stack itself never
+  // decides (tests/integration/vm_service/language/test_depth.py). About 4,400 calls of a small function.
+  const DEPTH_SLOTS = 200000;
+
   // Properties of the intrinsics that a contract can reach. `kept` stay (30_strings.js and the like give them their price), `nulled`
   // are null as in the reference, `symbols` are the well-known symbols that stay; whatever is not named is deleted.
   const words = (text) => text.trim().split(/\s+/);
@@ -115,5 +120,5 @@
   const DELETED_GLOBALS = words(`WebAssembly SharedArrayBuffer Atomics Intl Temporal FinalizationRegistry WeakRef Date Promise eval Function
     AsyncDisposableStack DisposableStack SuppressedError ShadowRealm Iterator Float16Array console gc escape unescape`);
 
-  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
+  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, DEPTH_SLOTS, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
 })(globalThis.V8VM);

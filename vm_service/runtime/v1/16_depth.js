@@ -7,7 +7,7 @@
   const { FunctionPrototypeCall, SymbolIterator } = V8VM.primordials;
   const { meter } = V8VM;
 
-  const DEPTH_LIMIT = 200000; // slots; compiler/71_statements.js counts functions against the same limit
+  const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
   const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions)
 
   const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';

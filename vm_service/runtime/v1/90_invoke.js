@@ -68,11 +68,19 @@
     return StringPrototypeToWellFormed(shown);
   }
 
+  // The text of a function, which the engine puts into some of its messages: nobody's business, as `toString` of a
+  // function says. Each alternative starts at a word's start, so that the search is linear.
+  const FUNCTION_TEXT =
+    /'?(?<![\w$.\]])(?:function\b|class\b|(?:\([^()]*\)|[\w$]+) => |(?:[gs]et |static )?\*?\[?[\w$.]+\]?\([^()]*\) )[^]*\}'?/;
+
+  const withoutFunctions = (message) => (StringPrototypeIncludes(message, '{') ? StringPrototypeReplace(message, FUNCTION_TEXT, 'function') : message);
+
   // String(exception), as far as the contract lets it happen.
   function describe(exception) {
     if (exception === null || typeof exception === 'symbol') return '';
     try {
-      return cleaned(V8VM.v1.convert.text(exception));
+      const message = cleaned(V8VM.v1.convert.text(exception));
+      return exception instanceof TypeError ? withoutFunctions(message) : message;
     } catch {
       return '';
     }

@@ -9,7 +9,7 @@ from tests.support.language import Language
 OVERFLOW = "Uncaught exception: RangeError: Maximum call stack size exceeded"
 
 COUNTED = "counted"
-LIMIT = "const DEPTH_LIMIT = 200000;"
+LIMIT = "const DEPTH_SLOTS = 200000;"
 
 RECURSIONS = {
     "function": "function f() { return f() } return f()",
@@ -85,7 +85,7 @@ def doubled() -> Iterator[Language]:
     """A realm with twice the limit, which says so when its own count ends a call."""
 
     def edit(text: str) -> str:
-        return text.replace(LIMIT, "const DEPTH_LIMIT = 400000;").replace(OVERFLOW, COUNTED)
+        return text.replace(LIMIT, "const DEPTH_SLOTS = 400000;").replace(OVERFLOW, COUNTED)
 
     with Language(edit) as language:
         yield language

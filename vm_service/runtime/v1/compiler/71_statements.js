@@ -5,10 +5,10 @@
   const tree = V8VM.tree;
   const { Frame, Lowering } = V8VM;
 
-  // Depth is counted in slots (8 bytes) of the native stack. A frame holds about 20 slots of its own in the slowest
-  // tier, then its names and temporaries; measured with tests/bench/stack_depth.py, doubled for safety.
+  const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
+
+  // A frame holds about 20 slots (8 bytes) of its own in the slowest tier, then its names and temporaries; twice that.
   const FRAME_SLOTS = 40;
-  const DEPTH_LIMIT = 200000; // of the 3,840,000 slots that --stack-size=30000 gives: natural overflow stays out of reach
   const GENERATOR_SLOTS = 24; // names and temporaries of a generator that its call pays for
 
   const methods = {
@@ -389,5 +389,4 @@
   }
 
   Object.assign(Lowering.prototype, methods);
-  V8VM.limits = { DEPTH_LIMIT };
 })(globalThis.V8VM);
