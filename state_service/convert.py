@@ -33,6 +33,9 @@ MAX_BATCH_GET_KEYS = 100_000
 MAX_RECEIPTS = 1000
 """Hashes of one BatchGetReceipts, as the interface says."""
 
+MAX_SEEN = 10_000
+"""Hashes asked for with one view, as the interface says: the largest block."""
+
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
 """Page sizes, as the interface says."""
@@ -190,8 +193,21 @@ def from_entries(wanted: Iterable[bytes], entries: Iterable[Entry]) -> list[stat
     ]
 
 
-def from_opened_view(opened: OpenedView, wanted: Sequence[bytes]) -> state_pb.OpenViewResponse:
-    """Writes an opened view."""
+def check_hashes(tx_hashes: Sequence[bytes]) -> list[bytes]:
+    """Checks the hashes of transactions asked for with a view.
+
+    Raises:
+        InvalidRequestError: too many, or of a wrong length.
+    """
+    if len(tx_hashes) > MAX_SEEN:
+        raise InvalidRequestError(f"at most {MAX_SEEN} hashes", field="tx_hashes")
+    return [check_id(tx_hash, "tx_hashes") for tx_hash in tx_hashes]
+
+
+def from_opened_view(
+    opened: OpenedView, wanted: Sequence[bytes], seen: Iterable[tuple[bytes, StoredReceipt | None]] = ()
+) -> state_pb.OpenViewResponse:
+    """Writes an opened view, with the transactions that were seen before."""
     return state_pb.OpenViewResponse(
         version=opened.version,
         block_id=opened.block_id,
@@ -199,6 +215,15 @@ def from_opened_view(opened: OpenedView, wanted: Sequence[bytes]) -> state_pb.Op
         complete=opened.complete,
         entries=from_entries(wanted, opened.entries),
         epoch=opened.epoch,
+        seen=[
+            state_pb.SeenTransaction(
+                tx_hash=tx_hash,
+                receipt=state_pb.TransactionRecord.FromString(receipt.payload).receipt,
+                version=receipt.version,
+            )
+            for tx_hash, receipt in seen
+            if receipt is not None
+        ],
     )
 
 

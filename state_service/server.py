@@ -37,7 +37,9 @@ class StateServicer(rpc.StateServiceServicer):
             request.max_changed_count or convert.DEFAULT_CHANGED_KEYS,
             wanted,
         )
-        return convert.from_opened_view(opened, wanted)
+        hashes = convert.check_hashes(request.tx_hashes)
+        found = await self._store().reader.receipts(hashes) if hashes else ()
+        return convert.from_opened_view(opened, wanted, zip(hashes, found, strict=bool(hashes)))
 
     async def BatchGet(self, request: pb.BatchGetRequest, context: Context) -> pb.BatchGetResponse:
         """Reads keys at a view."""

@@ -231,7 +231,9 @@ class _SeedReader:
     def __init__(self, cells: Mapping[str, str | None]) -> None:
         self._cells = cells
 
-    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+    def open_view(
+        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+    ) -> OpenedView:
         return OpenedView(View(), None, self.get_many(keys, View()))
 
     def get_many(self, keys: Sequence[str], view: View) -> Sequence[Entry]:

@@ -75,6 +75,8 @@ class Batch:
     """Announce each transaction before it runs: a second try after a worker was lost must know whom to blame."""
     trace: bool = False
     """Tell which keys each transaction touched."""
+    hashes: Sequence[bytes] = ()
+    """Hashes of the transactions: the batch does not run when the store knows one of them. Not with `at`."""
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -51,7 +51,9 @@ class MemoryState:
         found = ((key, self.entry(key, version)[0]) for key in sorted(self._history))
         return {key: value for key, value in found if value is not None}
 
-    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+    def open_view(
+        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+    ) -> OpenedView:
         """As StateReader."""
         self.views += 1
         version = self.version if at is None else at.version or self._ids.index(at.block_id)

@@ -5,7 +5,7 @@ One batch, in order:
 1. `open_view` on the store, reading along the keys that the batch will probably want (`prefetch.py`);
 2. `begin`: the kernel runs the transactions; a state key it has not seen is read by a host call, pinned to the view;
 3. `needs`: the kernel wants sources compiled; they are compiled and installed, and the batch is resumed;
-4. the caller commits the effects, or not, and `settle` tells the kernel's read cache.
+4. the caller commits the effects, or not; `settle` or `drop` tells the kernel's read cache, with the next batch.
 
     with Executor(state) as executor:
         result = executor.run(batch)
@@ -19,7 +19,6 @@ INVARIANTS
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 from vm_service import base58, host
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
@@ -30,7 +29,21 @@ from vm_service.worker.compile_stage import CompileStage
 from vm_service.worker.hotset import HotSet
 from vm_service.worker.prefetch import AccessPredictor, Call, SequenceReader
 from vm_service.worker.snapshot_store import Snapshot
-from vm_service.worker.state_reader import OpenedView, StateReader, read_sources
+from vm_service.worker.state_reader import FirstExecution, OpenedView, StateReader, read_sources
+
+
+class SeenError(Exception):
+    """Transactions of a batch were executed before; it must run without them.
+
+    Attributes:
+        seen: their first executions, by hash.
+    """
+
+    def __init__(self, seen: Mapping[bytes, FirstExecution]) -> None:
+        """Creates the error."""
+        super().__init__(f"{len(seen)} transactions were executed before")
+        self.seen = seen
+
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +79,7 @@ class Executor:
         self._sequences = SequenceReader()
         self._announce = announce
         self._watch: TransactionWatch | None = None
+        self._settled: dict[str, int | None] | None = None
         self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits)
         self._sandbox = Sandbox(
@@ -93,9 +107,12 @@ class Executor:
             HostError: the store failed while the kernel waited for it.
             IsolateError: this machine stopped the batch; the executor takes no more work.
             ServiceError: the store cannot be reached.
+            SeenError: a transaction was executed before; nothing ran.
         """
         keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
-        view = self._state.open_view(self._known, keys, batch.at)
+        view = self._state.open_view(self._known, keys, batch.at, batch.hashes)
+        if view.seen:
+            raise SeenError(view.seen)
         self._batch, self._view = batch, view.view
         self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
         if opened is not None:
@@ -113,8 +130,8 @@ class Executor:
         return BatchResult(view.view, block, answer.results, answer.reads, answer.writes)
 
     def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
-        """Tells the kernel that the effects of the last batch were committed."""
-        self._sandbox.ask({"op": "settle", "version": committed.version}, Any)
+        """The effects of the last batch were committed; the kernel is told with the next one."""
+        self._settled = {"version": committed.version}
         self._cached.update(result.writes)
         self._batch = None
         self._make_room()
@@ -124,8 +141,8 @@ class Executor:
             self._known = result.view
 
     def drop(self, result: BatchResult) -> None:
-        """Tells the kernel that the effects of the last batch are void."""
-        self._sandbox.ask({"op": "settle", "version": None}, Any)
+        """The effects of the last batch are void; the kernel is told with the next one."""
+        self._settled = {"version": None}
         self._batch = None
         self._make_room()
         self._known = result.view
@@ -145,8 +162,10 @@ class Executor:
         else:
             self._cached.difference_update(changed)
         self._cached.update(keys)
+        settled, self._settled = self._settled, None
         return {
             "op": "begin",
+            "settled": settled,
             "mode": batch.mode.value,
             "block": _kernel_block(block),
             "changed": changed,

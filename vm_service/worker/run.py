@@ -14,10 +14,10 @@ from vm_service import convert
 from vm_service.errors import WriteConflictError
 from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, View
 from vm_service.worker import channel
-from vm_service.worker.executor import Executor
+from vm_service.worker.executor import Executor, SeenError
 from vm_service.worker.intake import Item
-from vm_service.worker.state_client import FirstExecution, Seen, StateClient
-from vm_service.worker.state_reader import CommitRequest, ConflictError
+from vm_service.worker.state_client import PendingSeen, StateClient
+from vm_service.worker.state_reader import CommitRequest, ConflictError, FirstExecution
 
 Outcome = execution_pb.TransactionOutcome
 
@@ -138,15 +138,14 @@ class Runner:
         wanted: Sequence[str] = ()
         attempts = self._executor.limits.conflict_attempts if target.patient else HASTY_ATTEMPTS
         while self.conflict_count < attempts:
-            result, seen = self._execute(run, target, wanted)
-            if seen.block is not None:
-                self._executor.drop(result)
-                return self._recall(run, target, seen.block)
-            repeated = _repeated(seen.transactions, target, result.view)
-            if repeated:
-                self._executor.drop(result)
-                _leave_out(run, repeated, careful=target.careful)
+            try:
+                result, block = self._execute(run, target, wanted)
+            except SeenError as error:
+                _leave_out(run, error.seen, careful=target.careful)
                 continue
+            if block is not None:
+                self._executor.drop(result)
+                return self._recall(run, target, block)
             try:
                 return self._finish(run, target, result)
             except ConflictError as conflict:
@@ -155,21 +154,38 @@ class Runner:
                 wanted = conflict.keys
         raise WriteConflictError(self.conflict_count)
 
-    def _execute(self, run: Run, target: Target, wanted: Sequence[str]) -> tuple[BatchResult, Seen]:
-        """Executes; meanwhile the store looks for earlier executions.
+    def _execute(self, run: Run, target: Target, wanted: Sequence[str]) -> tuple[BatchResult, View | None]:
+        """Executes; the second value is the block of this commit id, when it was committed before.
 
-        They are asked for after the view is opened: whoever commits later changes a key that is read here (at least the
-        publisher's gas), so that nothing can be executed twice.
+        Earlier executions of the transactions are looked for when the view is opened, or after it: whoever commits one
+        of them later changes a key that is read here, at least the publisher's gas, so that nothing is executed twice.
         """
-        batch = Batch(target.mode, target.block, run.transactions, at=target.at, careful=target.careful)
-        pending = None
+        newest = target.at is None
+        batch = Batch(
+            target.mode,
+            target.block,
+            run.transactions,
+            at=target.at,
+            careful=target.careful,
+            hashes=run.hashes if newest else (),
+        )
+        pending: PendingSeen | None = None
 
         def ask(_: View) -> None:
             nonlocal pending
-            pending = self._store.ask_seen(run.hashes, target.commit_id)
+            if target.commit_id or not newest:
+                pending = self._store.ask_seen(() if newest else run.hashes, target.commit_id)
 
         result = self._executor.run(batch, wanted=wanted, opened=ask)
-        return result, pending.result() if pending is not None else Seen()
+        if pending is None:
+            return result, None
+        seen = pending.result()
+        # What lies above a named parent is another branch.
+        repeated = {key: first for key, first in seen.transactions.items() if first.version <= result.view.version}
+        if seen.block is None and repeated:
+            self._executor.drop(result)
+            raise SeenError(repeated)
+        return result, seen.block
 
     def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:
         """Turns results into outcomes and commits them if they are to be kept."""
@@ -209,13 +225,6 @@ def _first_outcome(tx_hash: bytes, first: FirstExecution | None) -> Outcome:
     if first is None:
         return convert.refusal(tx_hash, "not part of the block")
     return Outcome(tx_hash=tx_hash, verdict=execution_pb.VERDICT_EXECUTED, receipt=first.receipt)
-
-
-def _repeated(seen: Mapping[bytes, FirstExecution], target: Target, view: View) -> Mapping[bytes, FirstExecution]:
-    """Returns those that were executed on the chain of the view: what lies above a named parent is another branch."""
-    if target.at is None:
-        return seen
-    return {tx_hash: first for tx_hash, first in seen.items() if first.version <= view.version}
 
 
 def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: bool) -> None:

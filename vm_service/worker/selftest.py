@@ -34,7 +34,9 @@ class SeedReader:
         """Makes the state."""
         self._cells: Mapping[str, str] = _seed()
 
-    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+    def open_view(
+        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+    ) -> OpenedView:
         """As StateReader."""
         return OpenedView(View(), None, self.get_many(keys, View()))
 

@@ -14,15 +14,18 @@ from google.protobuf.message import Message
 
 from chassis import channels, failpoint
 from chassis.errors import RemoteError, from_rpc_error
-from iost.chain.v1 import receipt_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import inspection_service_pb2_grpc as inspection_grpc
 from iost.state.v1 import state_service_pb2 as state_pb
 from iost.state.v1 import state_service_pb2_grpc as state_grpc
 from vm_service.model import Committed, View
-from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, OpenedView
+from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, FirstExecution, OpenedView
 
 M = TypeVar("M", bound=Message)
+NEVER_MS = 2**31 - 1
+"""gRPC closes a connection that idles for half an hour; this one could not be opened again."""
+
+
 NEVER_MS = 2**31 - 1
 """gRPC closes a connection that idles for half an hour; this one could not be opened again."""
 
@@ -33,16 +36,6 @@ class Future(Protocol):
     def result(self) -> Any:  # noqa: ANN401 - the response of whatever method
         """Waits for the response; raises grpc.RpcError."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FirstExecution:
-    """A transaction that was executed before."""
-
-    receipt: receipt_pb2.Receipt
-    """Its receipt."""
-    version: int
-    """Version of the commit that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +135,21 @@ class StateClient:
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
-    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+    def open_view(
+        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+    ) -> OpenedView:
         """As StateReader."""
         if at is not None:
             return self._view_at(known, keys, at)
-        request = state_pb.OpenViewRequest(keys=[key.encode() for key in keys])
+        request = state_pb.OpenViewRequest(keys=[key.encode() for key in keys], tx_hashes=hashes)
         if known is not None:
             request.known_version = known.version
             request.known_block_id = known.block_id
         response = self._call(self._state.OpenView, request)
         self.epoch = response.epoch
         changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
-        return OpenedView(View(response.version, response.block_id), changed, _entries(response.entries))
+        seen = {item.tx_hash: FirstExecution(item.receipt, item.version) for item in response.seen}
+        return OpenedView(View(response.version, response.block_id), changed, _entries(response.entries), seen)
 
     def _view_at(self, known: View | None, keys: Sequence[str], at: View) -> OpenedView:
         response = self._batch_get(keys, at)

@@ -5,15 +5,26 @@ Keys and values are text here: state keys and values are UTF-8 by construction (
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from iost.chain.v1 import receipt_pb2
 from iost.state.v1 import state_service_pb2
 from vm_service.model import Committed, View
 from vm_service.state_keys import StoredValue, contract_key
 
 Entry = tuple[str | None, int]
 """A value, None when there is none, and the version of the commit that last wrote or deleted the key (0: none did)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstExecution:
+    """A transaction that was executed before."""
+
+    receipt: receipt_pb2.Receipt
+    """Its receipt."""
+    version: int
+    """Version of the commit that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,8 @@ class OpenedView:
     """Keys written after the version the caller knew; None: the caller's cache must be dropped."""
     entries: Sequence[Entry]
     """One for each key asked for, in their order."""
+    seen: Mapping[bytes, FirstExecution] = field(default_factory=dict)
+    """Transactions asked for that were executed before."""
 
 
 class ConflictError(Exception):
@@ -58,13 +71,16 @@ class CommitRequest:
 class StateReader(Protocol):
     """Versioned reads. Implementations raise ServiceError when the store cannot be reached."""
 
-    def open_view(self, known: View | None, keys: Sequence[str], at: View | None = None) -> OpenedView:
+    def open_view(
+        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+    ) -> OpenedView:
         """Opens a view and reads keys at it.
 
         Args:
             known: the view that the caller's cache is right for; None: it has no cache.
             keys: keys to read along.
             at: the view to open; None: the newest.
+            hashes: transactions that may have been executed before; looked for when `at` is None.
         """
         ...
 

@@ -3,6 +3,7 @@
 // Requests
 //   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: {number, parent_hash (base58), witness, time (text, ns)},
 //            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
+//            settled: {version | null} of the batch before, or null: as settle, in one trip,
 //            careful: bool (tell the host before each item: the batch lost a worker before)}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
 //            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58),
@@ -31,6 +32,7 @@
 
   function begin(request) {
     meter.dead = null;
+    if (request.settled) journal.settle(request.settled.version);
     journal.open(request.changed, request.entries);
     context.openBlock(request.block);
     images.open();
