@@ -7,6 +7,7 @@
   const { HELPER_PREFIX, isNode, eachChild, identifier, literal, call } = V8VM.tree;
 
   const RESERVED = ['_IOSTInstruction_counter', '_IOSTBinaryOp', 'IOSTInstruction', '_IOSTTemplateTag', '_IOSTSpreadElement'];
+  const ASYNC_MESSAGE = 'use of async or await is not supported';
   const RESERVED_MESSAGE = 'use of _IOSTInstruction_counter or _IOSTBinaryOp keyword is not allowed';
   const REWRITTEN_OPERATORS = [
     '+', '-', '*', '/', '%', '**', '|', '&', '^', '>>', '>>>', '<<', '==', '!=', '===', '!==', '>', '>=', '<', '<=',
@@ -22,14 +23,15 @@
       if (type === 'RegularExpression') throw new Error('use of RegularExpression is not allowed.undefined');
       if (type === 'Keyword' && (value === 'try' || value === 'catch')) throw new Error('use of try catch is not supported');
       if (type === 'Identifier' && (value === 'async' || value === 'await')) {
-        throw new Error('use of async or await is not supported');
+        throw new Error(ASYNC_MESSAGE);
       }
     }
   }
 
-  // Names spelled with escapes are only seen in the tree.
+  // Names and words spelled with escapes are only seen in the tree.
   function checkNames(node, isRefused) {
     if (node.type === 'Identifier' && isRefused(node.name)) throw new Error(RESERVED_MESSAGE);
+    if (node.async === true || node.type === 'AwaitExpression') throw new Error(ASYNC_MESSAGE);
     eachChild(node, (child) => checkNames(child, isRefused));
   }
 
