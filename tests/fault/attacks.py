@@ -50,6 +50,15 @@ class Verdict:
         return f"{self.name}\t{self.payload_class}\tgot {self.got}\taccepted {', '.join(self.accepted)}\t{self.detail}"
 
 
+def load(path: Path) -> list[dict[str, Any]]:
+    """Reads a payload file. Code of thousands of equal parts may be given as `code_parts`: a list of [text, times]."""
+    payloads: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    for payload in payloads:
+        if parts := payload.pop("code_parts", None):
+            payload["code"] = "".join(text * times for text, times in parts)
+    return payloads
+
+
 class Child:
     """A process that runs payloads, and how it ended."""
 
@@ -232,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write all verdicts there as JSON")
     parser.add_argument("--only", action="append", help="names of payloads to run")
     options = parser.parse_args(arguments)
-    payloads = json.loads(options.file.read_text("utf-8"))
+    payloads = load(options.file)
     if options.only:
         payloads = [payload for payload in payloads if payload["name"] in options.only]
     verdicts = []
