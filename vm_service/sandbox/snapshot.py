@@ -1,13 +1,13 @@
 """V8 startup snapshots: a heap in which the libraries, and the images of hot contracts, are already in place.
 
-The stock wheel exports V8's own functions for both halves (DESIGN.md §2.5):
+The stock wheel exports V8's own functions for both halves:
 
 * `build` runs a script in a heap of its own and returns the heap as a blob;
 * `adopt` makes every isolate that this process creates from now on start from a blob, by pointing V8's default at it.
 
 A blob is code. It is made from sources only, never from an isolate that ran a transaction; it belongs to one engine,
-one set of flags and one runtime, which `key` names. Both halves rest on private symbols: what they give is tested before
-it is used (`worker/snapshot_builder.py`), and whoever uses it starts from sources when anything is amiss.
+one set of flags and one runtime, which `key` names. Both halves rest on private symbols: what they give is tested
+before it is used (`worker/snapshot_builder.py`), and whoever uses it starts from sources when anything is amiss.
 
 INVARIANTS
 * `build` and `adopt` happen in processes that have no isolate yet: isolates share what a blob holds read-only.

@@ -10,7 +10,7 @@
   const {
     Array, ArrayIsArray, ArrayPrototypeIncludes, ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeKeys, ArrayPrototypeLastIndexOf,
     ArrayPrototypePop, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeSort, ArrayPrototypeUnshift,
-    FunctionPrototypeApply, FunctionPrototypeCall, MathLog2, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
+    FunctionPrototypeApply, FunctionPrototypeCall, MathLog2, MathTrunc, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
     SymbolIsConcatSpreadable, TypeError,
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
@@ -54,8 +54,8 @@
   }
 
   function wholeNumber(value) {
-    const n = number(value);
-    return n >= 1 ? n - (n % 1) : n <= -1 ? n - (n % 1) : 0;
+    const n = MathTrunc(number(value));
+    return n === n ? n : 0;
   }
 
   // An index argument that counts from the end when negative.
