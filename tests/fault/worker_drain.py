@@ -16,7 +16,7 @@ REFUSED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 """How a call ends that was not accepted; the second when it arrived while the server was closing."""
 
 EXIT_SECONDS = 15
-"""The grace of a drain (`drain_ms`, 10 s), and as long as workers may take to end: 2 s, on a busy machine twice that."""
+"""The grace of a drain (`drain_ms`, 10 s), and the end of the workers: 2 s, on a busy machine twice that."""
 
 
 def one_round(world: VmWorld, moment_s: float) -> tuple[int, int, str]:
