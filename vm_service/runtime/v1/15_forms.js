@@ -11,6 +11,10 @@
   const SHORT = 16; // items: whatever the form, cheaper than the call of the method
   const MAX_ITEMS = 400000; // more cannot be paid for; a table may claim any length
   const ITEMS_PER_UNIT = 3; // of a table, that a shorter length makes the engine look at
+  const LARGE = 64; // properties
+  const ROW_WORK = 10;
+  const TABLE_WORK = 35;
+  const LIST_WORK = 15; // whatever there is to list
   const INDEX_UNITS = 10; // an index has at most so many digits
 
   const ROW_PROTOTYPE = Array.prototype;
@@ -23,6 +27,9 @@
   }
 
   const isRow = (array) => ObjectGetPrototypeOf(array) === ROW_PROTOTYPE && !loose.has(array);
+
+  // Work of listing `count` properties: a large object is a table, and so is what is made of it.
+  const listWork = (count) => LIST_WORK + count * (count > LARGE ? TABLE_WORK : ROW_WORK);
 
   // An index that is about to be written: beyond the end, it leaves a gap.
   function at(object, index) {
@@ -47,5 +54,5 @@
     if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) / ITEMS_PER_UNIT);
   }
 
-  V8VM.forms = { SHORT, loosen, isRow, at, named, payForm, payCut };
+  V8VM.forms = { listWork, SHORT, loosen, isRow, at, named, payForm, payCut };
 })(globalThis.V8VM);

@@ -3,11 +3,14 @@
   'use strict';
 
   const { ArrayIsArray, ArrayPrototypePush, Number, ObjectAssign, SymbolIterator } = V8VM.primordials;
-  const { meter } = V8VM;
+  const { meter, forms } = V8VM;
   const { tooDeep, DEPTH_LIMIT } = V8VM.v1;
 
   const MAX_SPREAD = 60000; // arguments; V8 passes at most 65,535
-  const STEP_WORK = 2; // of an iterator
+  const STEP_WORK = 4; // of an iterator
+  const ARGUMENT_WORK = 2;
+  const LONG_LIST = 64;
+  const ITEM_WORK = 3; // gas pays one
 
   const FERAL_VALUES = Array.prototype[SymbolIterator];
   const isPlainArray = (value) => ArrayIsArray(value) && value[SymbolIterator] === FERAL_VALUES;
@@ -15,7 +18,11 @@
   // Charges for a spread value and returns something that may be iterated without running contract code uncounted.
   function items(value) {
     meter.charge(Number(value.length));
-    if (isPlainArray(value) || typeof value === 'string') return value;
+    if (typeof value === 'string') return value;
+    if (isPlainArray(value) && forms.isRow(value)) { // no accessor runs, so its length stays what was paid for
+      if (value.length > LONG_LIST) meter.work(value.length * ITEM_WORK);
+      return value;
+    }
     const list = [];
     for (const item of value) {
       meter.work(STEP_WORK);
@@ -28,7 +35,7 @@
   function spread(value) {
     const list = items(value);
     if (list.length > MAX_SPREAD || (meter.depth += list.length) > DEPTH_LIMIT) tooDeep();
-    meter.work(list.length);
+    meter.work(list.length * ARGUMENT_WORK);
     return list;
   }
 

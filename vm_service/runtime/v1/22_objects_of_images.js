@@ -8,7 +8,6 @@
   const { isObject, number, propertyKey, LONG_TEXT, UNITS_PER_CHARACTER } = V8VM.v1.convert;
 
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
-  const KEY_WORK = 10; // work of listing one property
   const PROTOTYPE_WORK = 40; // an object that becomes a prototype, and a map for what inherits from it
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
 
@@ -39,10 +38,10 @@
 
   // What `for in` walks: its keys are all listed before the first pass.
   function keysOf(value) {
-    if (typeof value === 'string') meter.work(value.length * KEY_WORK);
+    if (typeof value === 'string') meter.work(forms.listWork(value.length));
     else if (isObject(value)) {
       for (let at = value; at !== null && !WITHOUT_KEYS.has(at); at = ObjectGetPrototypeOf(at)) {
-        meter.work(ReflectOwnKeys(at).length * KEY_WORK);
+        meter.work(forms.listWork(ReflectOwnKeys(at).length));
       }
     }
     return value;

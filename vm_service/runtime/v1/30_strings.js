@@ -17,7 +17,7 @@
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
   const COMPARISONS_PER_UNIT = 32;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
-  const SEARCHED_PER_UNIT = 4;
+  const SEARCHED_PER_UNIT = 2;
   const BACKWARD_PER_UNIT = 12;
   const CASE_WORK = 4;
   const LONG_RESULT = 100000; // units: nothing longer can be stored or returned

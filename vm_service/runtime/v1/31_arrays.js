@@ -26,7 +26,7 @@
   const SORT_WORK = 2; // a comparison
   // Work for each item of a table (v1/15_forms.js).
   const READ_WORK = 2;
-  const MOVE_WORK = 6;
+  const MOVE_WORK = 10;
   const LONG_ROW = 10000; // `new Array(n)` of more is no row
   const LONG_TEXT = 256;
 

@@ -17,11 +17,12 @@
   const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
   const { checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep } = V8VM.v1;
 
-  const KEY_WORK = 10; // one property listed or copied
-  const DESCRIPTOR_WORK = 30; // one property described
+  const COPY_WORK = 2; // times listing: one property copied
+  const DESCRIBE_WORK = 3; // times listing: one property described
   const MATH_GAS = V8VM.prices.math.call;
   const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
   const SYMBOL_WORK = 20;
+  const ERROR_WORK = 60;
   const RADIX_WORK = 50;
   const EXACT_DIGITS = 15;
   const MANY_DIGITS_WORK = 600;
@@ -33,10 +34,13 @@
   // -- Object ------------------------------------------------------------------------------------------------------
 
   // Work of listing an object's properties.
-  function payKeys(value, units = KEY_WORK) {
-    if (typeof value === 'string') meter.work(value.length * units);
-    else if (isObject(value)) meter.work(ReflectOwnKeys(value).length * units);
+  function payKeys(value, work = forms.listWork) {
+    if (typeof value === 'string') meter.work(work(value.length));
+    else if (isObject(value)) meter.work(work(ReflectOwnKeys(value).length));
   }
+
+  const copyWork = (count) => COPY_WORK * forms.listWork(count);
+  const describeWork = (count) => DESCRIBE_WORK * forms.listWork(count);
 
   // Runs an engine function that may call getters and conversions of the contract.
   function native(feral, ...args) {
@@ -46,8 +50,8 @@
     return result;
   }
 
-  const counted = (feral, units = KEY_WORK) => (value) => {
-    payKeys(value, units);
+  const counted = (feral, work) => (value) => {
+    payKeys(value, work);
     return native(feral, value);
   };
 
@@ -75,7 +79,7 @@
     assign(target, ...sources) {
       const to = Object(target ?? FunctionPrototypeCall(refuseNull));
       for (let i = 0; i < sources.length; i++) {
-        payKeys(sources[i]);
+        payKeys(sources[i], copyWork);
         if (ArrayIsArray(to) && isObject(sources[i])) assignToArray(to, sources[i]);
         else native(ObjectAssign, to, sources[i]);
       }
@@ -108,7 +112,7 @@
     entries: counted(ObjectEntries),
     getOwnPropertyNames: counted(ObjectGetOwnPropertyNames),
     getOwnPropertySymbols: counted(ObjectGetOwnPropertySymbols),
-    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors, DESCRIPTOR_WORK),
+    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors, describeWork),
     freeze: countedChange(ObjectFreeze),
     seal: countedChange(ObjectSeal),
     preventExtensions: countedChange(P.ObjectPreventExtensions),
@@ -296,6 +300,7 @@
   const errorConstructors = {
     Error: function Error(...args) {
       const given = args.length === 0 || args[0] === undefined ? [] : [text(args[0])];
+      meter.work(ERROR_WORK);
       return ReflectConstruct(P.Error, given, new.target ?? errorConstructors.Error);
     },
   };

@@ -22,7 +22,9 @@
     hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
   };
   const GAS = V8VM.prices.number;
+  const MAKE_WORK = 150; // a number made of text
   const FEW_LIMBS = 6; // of both operands: gas pays for them
+  const PRODUCT_WORK = 2.5; // a limb times a limb
   const DIGIT_WORK = 4; // a digit that is written one by one
   const BASE_WORK = 2; // for each digit, times digits: conversion to another base
   const MAX_PLACES = 1e9; // more is an error
@@ -59,7 +61,7 @@
 
   const places = (count) => (typeof count === 'number' && count > 0 && count <= MAX_PLACES ? count : 0);
   const payDigits = (self, count) => meter.work(DIGIT_WORK * (digitsOf(self) + places(count)));
-  const payProduct = (self, [other]) => meter.work(limbs(self) * limbs(other));
+  const payProduct = (self, [other]) => meter.work(PRODUCT_WORK * limbs(self) * limbs(other));
 
   // Work of a method beside looking at its operands.
   const works = {
@@ -141,6 +143,7 @@
 
   function BigNumber(...args) {
     meter.charge(GAS.call);
+    meter.work(MAKE_WORK);
     makeNumber(args);
     return ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
   }

@@ -7,6 +7,7 @@
   const { meter } = V8VM;
 
   const MAX_UNITS = 65536;
+  const LONG_KEY = 64;
 
   // A text on its way to the host.
   function hostText(value) {
@@ -17,6 +18,7 @@
 
   function key(value, operation, end = '') {
     if (typeof value !== 'string') throw new Error(`IOSTContractStorage_${operation} key must be string${end}`);
+    if (value.length > LONG_KEY) meter.work(value.length); // none that long exists, but it is looked at
     return hostText(value);
   }
 

@@ -15,14 +15,14 @@
   // Units of work: about 10 ns, or 16 bytes of memory, whichever is more.
   const CLASS_WORK = 60; // a class is a constructor, a prototype and two maps
   const MEMBER_WORK = 10;
-  const CLOSURE_WORK = 6;
-  const ACCESSOR_WORK = 8; // beside its function
-  const FIELD_WORK = 12; // `this.x = ...` in a function made anew: a map for each field
-  const OBJECT_WORK = 4;
+  const CLOSURE_WORK = 10;
+  const ACCESSOR_WORK = 40; // beside its function
+  const FIELD_WORK = 50; // `this.x = ...` in a function made anew: a map for each field
+  const OBJECT_WORK = 6;
   const LARGE_OBJECT = 100; // properties; V8 keeps larger literals as tables
   const ENTRY_WORK = 4; // a property of such a table
-  const ARRAY_WORK = 3;
-  const SLOT_WORK = 0.5; // a property, an item, a name
+  const ARRAY_WORK = 5;
+  const SLOT_WORK = 1; // a property, an item, a name
   const FREE_NAMES = 32; // of a function
   const NODES_PER_GAS = 8; // nodes that one unit of static gas pays for; ordinary code has about one
   const FREE_NODES = 100;
