@@ -1,13 +1,13 @@
 """Between protobuf and the kernel's own forms: the only module that knows both."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from iost.chain.v1 import block_pb2, contract_pb2, receipt_pb2, transaction_pb2
+from iost.chain.v1 import block_pb2, contract_pb2, receipt_pb2
 from iost.state.v1 import state_service_pb2
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.model import BlockContext, KernelCall, Result, Status
@@ -25,11 +25,6 @@ _TOPICS: Mapping[str, "receipt_pb2.EventTopic.ValueType"] = {
 
 
 # -- to the kernel -----------------------------------------------------------------------------------------------------
-
-
-def kernel_actions(actions: Iterable[transaction_pb2.Action]) -> list[dict[str, str]]:
-    """Returns actions in kernel form."""
-    return [{"contract": a.contract, "action": a.action_name, "data": a.data} for a in actions]
 
 
 def kernel_call(call: execution_pb.ContractCall) -> KernelCall:

@@ -1,7 +1,7 @@
 """`python -m vm_service.worker FD`: a worker process on an inherited socket.
 
 Spawned by the manager, told everything by its `Start` message, ended by `Stop`, by the end of the socket, or by
-SIGKILL. It leaves by `os._exit`: an interpreter that held V8 may hang on its way out (reliability.md §2.1).
+SIGKILL. It leaves by `os._exit`: an interpreter that held V8 may hang on its way out.
 """
 
 import logging
