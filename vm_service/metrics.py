@@ -30,5 +30,8 @@ QUARANTINED = METRICS.gauge("quarantined_items", "Transaction hashes in quaranti
 HOT_USES = METRICS.counter(
     "contract_uses_total", "Uses of contracts by batches, by tier in which they were found.", ("tier",)
 )
+HOTTEST = METRICS.gauge(
+    "hottest_contract_uses", "Batches that used a contract, for the ten most used, as far as counted.", ("contract",)
+)
 SNAPSHOT_STARTS = METRICS.counter("snapshot_starts_total", "Worker starts, by what they started from.", ("origin",))
 SNAPSHOT_FAILURES = METRICS.counter("snapshot_failures_total", "Snapshots that were refused, by reason.", ("reason",))

@@ -22,6 +22,9 @@ from vm_service.worker.hotset import TierHits
 LOOK_SECONDS = 0.25
 """How often the load is looked at: twice within the shortest time that a need must last."""
 
+SHOWN_CONTRACTS = 10
+"""Contracts named in the metrics: each is a time series, and the list changes with the load."""
+
 DARK_SECONDS = 3.0
 """How long there may be no worker before calls are refused: longer than a restart of the state service takes."""
 
@@ -149,6 +152,9 @@ class VMManager:
         counts = Counter(worker.state for worker in self._pool.workers())
         for worker_state in WorkerState:
             metrics.WORKERS.labels(worker_state.value).set(counts[worker_state])
+        metrics.HOTTEST.clear()
+        for contract, count in self.snapshots.uses()[:SHOWN_CONTRACTS]:
+            metrics.HOTTEST.labels(contract).set(count)
 
     async def _notice_darkness(self) -> None:
         """Without any worker for a while, nothing waits any longer and health says so, until there is one again."""

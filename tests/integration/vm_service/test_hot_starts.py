@@ -1,12 +1,14 @@
 """Hot contracts across restarts: the list is kept, snapshots are made of it, and nothing damaged is ever used."""
 
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from iost.vm.v1 import execution_service_pb2 as pb
+from tests.support.node import free_ports
 from tests.support.vm_world import VmWorld, running
 from vm_service.transactions import contract_id
 from vm_service.worker.snapshot_store import SnapshotStore
@@ -73,6 +75,27 @@ def test_a_restarted_service_starts_from_a_snapshot_of_its_hot_contracts(world: 
     assert world.tiers() == {"cold": 0, "recent": 1}
     assert (first.receipt.returns, second.receipt.returns) == (['["1"]'], ['["2"]'])
     assert first.receipt.gas_usage == second.receipt.gas_usage
+
+
+def test_metrics_name_the_hottest_contracts_and_the_tiers_they_were_found_in(world: VmWorld) -> None:
+    contract = publish(world)
+    port = free_ports(1)[0]
+    world.restart_vm(metrics_port=port)
+    for _ in range(3):
+        add(world, contract)
+    wanted = {
+        # Three uses, and one that the list of the last run stands for.
+        f'v8vm_vm_hottest_contract_uses{{contract="{contract}"}} 4.0',
+        'v8vm_vm_contract_uses_total{tier="recent"} 3.0',
+        'v8vm_vm_contract_uses_total{tier="cold"} 0.0',
+    }
+    for _ in range(100):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            missing = wanted - set(page.read().decode().splitlines())
+        if not missing:
+            return
+        time.sleep(0.1)
+    raise AssertionError(missing)
 
 
 def test_without_snapshots_hot_contracts_are_compiled_before_a_worker_takes_work(world: VmWorld) -> None:
