@@ -1,15 +1,18 @@
 """JSON as the reference's encoder writes it: the bytes of a published contract are hashed and paid for."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_HALF = re.compile("[\ud800-\udfff]")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 def compact(value: object) -> str:
-    """Returns JSON without blanks, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Returns JSON without blanks, characters as they are; half a character, which no bytes hold, as an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _HALF.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def marshal(value: object) -> str:

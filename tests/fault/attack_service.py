@@ -7,8 +7,6 @@ each payload that is not contained; the last line counts.
 """
 
 import argparse
-import json
-import re
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ from typing import Any
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import execution_service_pb2 as pb
 from iost.vm.v1 import worker_service_pb2 as worker_pb
+from tests.fault.attacks import load, nameless
 from tests.support.vm_world import VmWorld, running
 from vm_service.transactions import contract_id
 
@@ -93,14 +92,9 @@ class Range:
         got, text = self.attempt(payload["code"])
         problem = "" if self._worker() == before or got == "memory" else "the worker did not survive"
         after = self.attempt(probe)
-        if after != CLEAN and (LEAK in after[1] or _nameless(after) != _nameless(untouched)):
+        if after != CLEAN and (LEAK in after[1] or nameless(repr(after)) != nameless(repr(untouched))):
             problem = problem or f"the next contract ended with {after}, before the attack with {untouched}"
         return Verdict(payload["name"], payload["class"], payload["accept"], got, text, problem)
-
-
-def _nameless(result: tuple[str, str]) -> tuple[str, str]:
-    """Returns a result without the ids of contracts, which differ from publishing to publishing."""
-    return result[0], re.sub(r"Contract[1-9A-Za-z]{20,}", "Contract", result[1])
 
 
 def classify(outcome: pb.TransactionOutcome) -> tuple[str, str]:
@@ -130,7 +124,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", help="names of payloads to try")
     parser.add_argument("--verbose", action="store_true", help="a line for each payload")
     arguments = parser.parse_args()
-    payloads = json.loads(arguments.file.read_text("utf-8"))
+    payloads = load(arguments.file)
     if arguments.only:
         payloads = [payload for payload in payloads if payload["name"] in arguments.only]
     contained = 0

@@ -1,7 +1,8 @@
 """Runs hostile contracts in executors of their own: `python -m tests.fault.attacks FILE [--jobs N] [--json FILE]`.
 
-FILE is a JSON list of payloads: {name, class, code, expect, accept?, then_code?}. `code` is published as a contract
-whose ABI has one method, `run`, and called, in a child process with the limits of production. It is contained when
+FILE is a JSON list of payloads: {name, class, code, expect, accept?, then_code?}; fields that are absent or null are
+empty, others are notes. `code` is published as a contract whose ABI has one method, `run`, and called, in a child
+process with the limits of production. It is contained when
 
 * its ending is one that `accept` (default: `expect`) lists: `error` (refused or failed), `gas`, `memory` (stopped by
   the heap limit), `isolated` (it returned);
@@ -16,6 +17,7 @@ any is not. `attack_service.py` runs the same files against a whole VM service.
 import argparse
 import json
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -47,16 +49,35 @@ class Verdict:
     cpu_s: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.name}\t{self.payload_class}\tgot {self.got}\taccepted {', '.join(self.accepted)}\t{self.detail}"
+        line = f"{self.name}\t{self.payload_class}\tgot {self.got}\taccepted {', '.join(self.accepted)}\t{self.detail}"
+        return "".join(unit if unit.isprintable() or unit == "\t" else ascii(unit)[1:-1] for unit in line)
 
 
 def load(path: Path) -> list[dict[str, Any]]:
     """Reads a payload file. Code of thousands of equal parts may be given as `code_parts`: a list of [text, times]."""
-    payloads: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    for payload in payloads:
-        if parts := payload.pop("code_parts", None):
-            payload["code"] = "".join(text * times for text, times in parts)
-    return payloads
+    return [complete(payload, number) for number, payload in enumerate(json.loads(path.read_bytes()))]
+
+
+def complete(payload: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
+    """Returns {name, class, code, accept, then_code} of a payload, whatever it leaves out."""
+    parts = payload.get("code_parts") or []
+    accepted = payload.get("accept") or payload.get("expect") or []
+    return {
+        "name": str(payload.get("name") or f"payload {number}"),
+        "class": str(payload.get("class") or ""),
+        "code": _text(payload.get("code")) or "".join(text * times for text, times in parts),
+        "accept": [accepted] if isinstance(accepted, str) else list(accepted),
+        "then_code": None if payload.get("then_code") is None else _text(payload["then_code"]),
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def nameless(text: str) -> str:
+    """Returns a text without the ids of contracts, which differ from publishing to publishing."""
+    return re.sub(r"Contract[1-9A-Za-z]{20,}", "Contract", text)
 
 
 class Child:
@@ -163,15 +184,15 @@ class Runner:
             self._child = None
 
     def judge(self, payload: Mapping[str, Any]) -> Verdict:
-        """Runs one payload and says whether it was contained."""
-        then_code = payload.get("then_code")
+        """Runs one payload, as `load` gives it, and says whether it was contained."""
+        then_code = payload["then_code"]
         answer = self._ready().run(payload["code"], then_code)
         if answer["first"]["kind"] == "timeout":  # as the manager does: once more on a fresh worker
             answer = self._ready().run(payload["code"], then_code)
         if then_code is not None and answer["then"] is None:  # the worker was replaced
             answer["then"] = self._ready().run(then_code)["first"]
         first, then = answer["first"], answer["then"]
-        accepted = payload.get("accept") or [payload["expect"]]
+        accepted = payload["accept"]
         problem = "" if then_code is None else self._problem(then_code, then)
         got = first["kind"]
         if first["leaks_host"]:
@@ -190,7 +211,7 @@ class Runner:
         if then["kind"] == "isolated" and then["text"].startswith(LEAKED):
             return f"then: {then['text']}"
         control = self._control(then_code)
-        if (then["kind"], then["text"]) == (control["kind"], control["text"]):
+        if (then["kind"], nameless(then["text"])) == (control["kind"], nameless(control["text"])):
             return ""
         return f"then: {then['kind']} {then['text']!r}, without the payload: {control['kind']} {control['text']!r}"
 
@@ -205,30 +226,31 @@ class Runner:
 def run_payloads(payloads: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[Verdict]:
     """Yields the verdicts, in the order in which they are found."""
     waiting: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-    verdicts: queue.SimpleQueue[Verdict | Exception] = queue.SimpleQueue()
+    verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
     for payload in payloads:
         waiting.put(payload)
     threads = [threading.Thread(target=_work, args=(waiting, verdicts), daemon=True) for _ in range(jobs)]
     for thread in threads:
         thread.start()
     for _ in payloads:
-        verdict = verdicts.get()
-        if isinstance(verdict, Exception):
-            raise verdict
-        yield verdict
+        yield verdicts.get()
     for thread in threads:
         thread.join()
 
 
-def _work(waiting: "queue.SimpleQueue[Mapping[str, Any]]", verdicts: "queue.SimpleQueue[Verdict | Exception]") -> None:
+def _work(waiting: "queue.SimpleQueue[Mapping[str, Any]]", verdicts: "queue.SimpleQueue[Verdict]") -> None:
     runner = Runner()
     try:
         while True:
-            verdicts.put(runner.judge(waiting.get_nowait()))
+            payload = waiting.get_nowait()
+            try:
+                verdicts.put(runner.judge(payload))
+            except Exception as error:  # noqa: BLE001 - one payload that cannot be judged must not hide the others
+                runner.close()
+                detail = f"{type(error).__name__}: {error}"[:SHOWN_CHARS]
+                verdicts.put(Verdict(payload["name"], payload["class"], "unjudged", payload["accept"], False, detail))
     except queue.Empty:
         pass
-    except Exception as error:  # noqa: BLE001 - handed to the caller's thread
-        verdicts.put(error)
     finally:
         runner.close()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.attacks import load, run_payloads
+from tests.fault.attacks import complete, load, run_payloads
 
 PAYLOADS = Path(__file__).parent / "payloads"
 JOBS = 2
@@ -21,3 +21,36 @@ def test_payloads_are_contained(name: str, count: int) -> None:
 
     assert [str(verdict) for verdict in verdicts if not verdict.contained] == []
     assert len(verdicts) == count
+
+
+BODY = "class C {{ init() {{}} run() {{ {} }} }}\nmodule.exports = C;"
+ODD: list[tuple[dict[str, object], str, bool]] = [
+    ({}, "error", False),
+    ({"code": None, "expect": "error", "accept": None, "then_code": None}, "error", True),
+    ({"code": 5, "accept": "error"}, "error", True),
+    ({"code": "", "expect": "error", "accept": []}, "error", True),
+    ({"code": BODY.format("return '\ud800';"), "accept": ["isolated"], "then_code": ""}, "isolated", True),
+    ({"code": BODY.format("throw new Error('\\ud800');"), "accept": ["gas"], "name": "\ud800"}, "error", False),
+    ({"code": BODY.format("return " + "1 + " * 200_000 + "1;"), "accept": ["error"]}, "error", True),
+    ({"code": BODY.format("/*" + "\u4e2d" * 1_500_000 + "*/ return 1;"), "accept": ["error"]}, "error", True),
+    (
+        {"code": "\n" * 1_000_000, "accept": ["error"], "then_code": BODY.format("return 'LEAK';")},
+        "error, then isolated",
+        False,
+    ),
+    (
+        {"code": BODY.format("return 1;"), "accept": ["isolated"], "then_code": BODY.format("for (;;);")},
+        "isolated",
+        True,
+    ),
+]
+
+
+def test_payloads_of_any_form_are_judged() -> None:
+    verdicts = {
+        verdict.name: verdict for verdict in run_payloads([complete(odd, i) for i, (odd, *_) in enumerate(ODD)], 1)
+    }
+
+    assert all(str(verdict).encode("utf-8") for verdict in verdicts.values())
+    found = [(verdict.got, verdict.contained) for verdict in verdicts.values()]
+    assert found == [(got, contained) for _, got, contained in ODD]
