@@ -6,6 +6,7 @@ class Sentinel {
   run() {
     const seen = [];
     const parts = [];
+    const refused = ['caller', 'callee', 'arguments', 'stack', 'description']; // accessors that ask for an object of their own
     const add = (value) => {
       if (value === null || (typeof value !== 'object' && typeof value !== 'function') || seen.includes(value)) return;
       seen.push(value);
@@ -29,6 +30,7 @@ class Sentinel {
         add(held);
         add(descriptor.get);
         add(descriptor.set);
+        if (descriptor.get !== undefined && !refused.includes(names[i])) add(value[names[i]]);
       }
       const symbols = Object.getOwnPropertySymbols(value);
       parts.push(symbols.length);

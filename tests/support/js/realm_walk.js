@@ -69,6 +69,15 @@
     return own;
   }
 
+  // What an accessor gives for the object that has it.
+  function given(holder, key) {
+    try {
+      return holder[key];
+    } catch {
+      return undefined;
+    }
+  }
+
   function walk() {
     V8VM.meter.enter(2 ** 29); // the walker's own texts are priced too
     const faults = [];
@@ -91,6 +100,7 @@
         if (permit !== null && !isListed(permit, name)) faults[faults.length] = `${named.get(value)}.${name} is not permitted`;
         const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
         for (const part of ['value', 'get', 'set']) if (part in descriptor) waiting[waiting.length] = [descriptor[part], `${path}.${name}`];
+        if (descriptor.get !== undefined) waiting[waiting.length] = [given(value, key), `${path}.${name}`];
       }
       waiting[waiting.length] = [ReflectGetPrototypeOf(value), `${path}.[[prototype]]`];
     }

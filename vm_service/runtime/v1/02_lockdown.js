@@ -119,10 +119,11 @@
 
   // -- step 3: names that objects may override ---------------------------------------------------------------------
 
-  // The value becomes an accessor whose setter gives the receiver a property of its own, as an assignment would.
+  // The value becomes an accessor whose setter gives the receiver a property of its own, as an assignment would. Returns the
+  // value: a walk over properties does not find it any more.
   function makeOverridable(target, key) {
     const descriptor = ObjectGetOwnPropertyDescriptor(target, key);
-    if (descriptor === undefined || !('value' in descriptor)) return;
+    if (descriptor === undefined || !('value' in descriptor)) return undefined;
     const { value, enumerable } = descriptor;
     ObjectDefineProperty(target, key, {
       __proto__: null,
@@ -136,6 +137,7 @@
       enumerable,
       configurable: true,
     });
+    return value;
   }
 
   // -- step 4: freezing --------------------------------------------------------------------------------------------
@@ -192,9 +194,10 @@
     putPrices();
     for (const name in INTRINSICS) remove(intrinsics[name], INTRINSICS[name]);
     V8VM.v1.finishLibraries();
-    for (const name in OVERRIDABLE) for (const key of OVERRIDABLE[name]) makeOverridable(intrinsics[name], key);
+    const overridable = [];
+    for (const name in OVERRIDABLE) for (const key of OVERRIDABLE[name]) overridable[overridable.length] = makeOverridable(intrinsics[name], key);
     for (const name of DELETED_GLOBALS) delete globalThis[name];
-    freezeAll([...hidden(), ...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
+    freezeAll([...hidden(), ...overridable, ...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
   }
 
   V8VM.lockdown = lockdown;

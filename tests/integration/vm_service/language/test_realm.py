@@ -65,6 +65,13 @@ def test_text_never_becomes_code(language: Language, body: str) -> None:
         "Object.setPrototypeOf(Object.prototype, {})",
         "storage.put.x = 1",
         "Error.stackTraceLimit = 10",
+        "(() => 1).call.x = 1",
+        "(() => 1).apply.x = 1",
+        "(() => 1).toString.x = 1",
+        "({}).hasOwnProperty.x = 1",
+        "[].toString.x = 1",
+        "new Error('e').toString.x = 1",
+        "(function* () {})().next.x = 1",
     ],
 )
 def test_shared_objects_cannot_be_changed(language: Language, body: str) -> None:
