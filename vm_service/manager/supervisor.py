@@ -258,6 +258,7 @@ class WorkerProcess:
                     self.kill(f"a transaction ran for {message.running_ms} ms and could not be stopped")
             case channel.Ready():
                 self.ready, self.ready_at = message, time.monotonic()
+                self.figures = message.figures
                 if self._became_ready is not None and not self._became_ready.done():
                     self._became_ready.set_result(None)
             case channel.Pong():

@@ -119,7 +119,8 @@ class Worker:
             confinement.limit_memory(max(MEMORY_MARGIN * start.heap_bytes, LEAST_MARGIN_BYTES))
             confinement.confine()
         boot_ms = (time.monotonic() - began) * 1000
-        wire.send(channel.Ready(build_id(start.flags), boot_ms, "snapshot" if found else "sources", refused))
+        build, figures = build_id(start.flags), self._figures(0)
+        wire.send(channel.Ready(build, boot_ms, figures, "snapshot" if found else "sources", refused))
 
     def _on_store_lost(self) -> NoReturn:
         """Leaves: a confined process cannot connect again. A batch that runs is run again elsewhere."""
@@ -211,12 +212,12 @@ class Worker:
                 self._heap = self._executor.heap_bytes()
         return self._heap
 
-    def _figures(self, reads: int) -> channel.Figures:
+    def _figures(self, reads_before: int) -> channel.Figures:
         hits = self._executor.hot.take_hits()
         return channel.Figures(
             transaction_count=self._service.item_count,
             conflict_count=self._service.runner.conflict_count,
-            read_call_count=self._store.read_call_count - reads,
+            read_call_count=self._store.read_call_count - reads_before,
             heap_bytes=self._heap_bytes(),
             rss_bytes=rss_bytes(),
             pinned=hits.pinned,

@@ -91,11 +91,32 @@ class Stop(msgspec.Struct, frozen=True, array_like=True, tag="stop"):
     """Ends the worker."""
 
 
+class Figures(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker tells about itself when it is ready and with each answer."""
+
+    transaction_count: int = 0
+    conflict_count: int = 0
+    read_call_count: int = 0
+    heap_bytes: int = 0
+    rss_bytes: int = 0
+    pinned: int = 0
+    """Uses of contracts in the batch that were found pinned,"""
+    recent: int = 0
+    """recently used,"""
+    cold: int = 0
+    """or had to be compiled."""
+    used: list[str] = []
+    """Contracts that the batch used."""
+    hot_contracts: list[str] = []
+    """Contracts whose images are installed, the most used first."""
+
+
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag="ready"):
     """The worker takes work."""
 
     build_id: str
     boot_ms: float
+    figures: Figures
     origin: Literal["snapshot", "sources"] = "sources"
     """What the sandbox started from."""
     refused: str = ""
@@ -118,26 +139,6 @@ class Announce(msgspec.Struct, frozen=True, array_like=True, tag="announce"):
     """The item."""
     tx_hash: bytes
     """Its hash, if it is a transaction."""
-
-
-class Figures(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker tells about itself with each answer."""
-
-    transaction_count: int = 0
-    conflict_count: int = 0
-    read_call_count: int = 0
-    heap_bytes: int = 0
-    rss_bytes: int = 0
-    pinned: int = 0
-    """Uses of contracts in the batch that were found pinned,"""
-    recent: int = 0
-    """recently used,"""
-    cold: int = 0
-    """or had to be compiled."""
-    used: list[str] = []
-    """Contracts that the batch used."""
-    hot_contracts: list[str] = []
-    """Contracts whose images are installed, the most used first."""
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):

@@ -2,12 +2,13 @@
 
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from iost.vm.v1 import execution_service_pb2 as pb
+from iost.vm.v1 import worker_service_pb2 as worker_pb
 from tests.support.node import free_ports
 from tests.support.vm_world import VmWorld, running
 from vm_service.transactions import contract_id
@@ -51,6 +52,11 @@ def origins(world: VmWorld) -> set[str]:
     return {str(line["origin"]) for line in world.vm.log if line.get("event") == "worker_ready"}
 
 
+def started(world: VmWorld) -> Sequence[worker_pb.Worker]:
+    workers = world.workers.ListWorkers(worker_pb.ListWorkersRequest()).workers
+    return [worker for worker in workers if worker.state != worker_pb.WORKER_STATE_STARTING]
+
+
 def wait_for_snapshot(world: VmWorld) -> str:
     assert world.vm is not None
     return str(world.vm.wait_for("snapshot_built")["key"])
@@ -71,6 +77,10 @@ def test_a_restarted_service_starts_from_a_snapshot_of_its_hot_contracts(world: 
     assert list(store(world).read(full).contracts) == [contract]
     world.restart_vm()
     assert origins(world) == {"snapshot"}
+    for worker in started(world):
+        # Known before its first batch: a call goes to a worker that holds its contract.
+        assert list(worker.hot_contracts) == [contract]
+        assert worker.rss_bytes > 0
     second = add(world, contract)
     assert world.tiers() == {"cold": 0, "recent": 1}
     assert (first.receipt.returns, second.receipt.returns) == (['["1"]'], ['["2"]'])
