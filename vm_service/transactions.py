@@ -206,6 +206,7 @@ def kernel_form(transaction: Transaction, tx_hash: bytes, size_bytes: int) -> Ke
         "gas_ratio": t.gas_ratio,
         "time": str(t.time_ns),
         "expiration": str(t.expiration_ns),
+        "chain_id": t.chain_id,
         "tx_keys": [base58.encode_key(s.public_key) for s in t.signatures],
         "publisher_keys": [base58.encode_key(s.public_key) for s in t.publisher_signatures],
     }

@@ -2,9 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const {
-    BigInt, StringPrototypeCharCodeAt, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypePadStart, StringPrototypeSlice,
-  } = V8VM.primordials;
+  const { BigInt, StringPrototypeCharCodeAt, StringPrototypePadStart, StringPrototypeSlice } = V8VM.primordials;
 
   const INT64_MAX = 2n ** 63n - 1n;
   const INT64_MIN = -(2n ** 63n);
@@ -35,17 +33,6 @@
     return `${negative ? '-' : ''}${StringPrototypeSlice(digits, 0, cut)}.${StringPrototypeSlice(digits, cut)}`;
   }
 
-  // Index of the first character that is neither a digit nor the first point, or -1.
-  function badDigit(text, from) {
-    let points = 0;
-    for (let i = from; i < text.length; i++) {
-      const code = StringPrototypeCharCodeAt(text, i);
-      if (code === 46 && ++points === 1) continue;
-      if (code < 48 || code > 57) return i;
-    }
-    return -1;
-  }
-
   // Number of digits after leading zeros; what has more than an int64 is never turned into a number.
   function significant(digits) {
     let zeros = 0;
@@ -60,22 +47,61 @@
     return fitsInt64(value) ? value : null;
   }
 
-  // Reads decimal text, cutting digits beyond `decimals`. Returns {value} or {error: what is wrong}.
+  const FORMAT = 'amount format error';
+  const CHARACTER = 'abnormal char in amount';
+  const POINTS = 'multi decimal point error';
+  const OVERFLOW = 'overflow error';
+  const MINUS = 45;
+  const POINT = 46;
+
+  const isDigit = (code) => code >= 48 && code <= 57;
+
+  // The digits from `from` on: {whole, fraction, problem}. Reading ends at the digit that fills the decimals, whatever follows.
+  function digitsOf(text, from, decimals) {
+    let point = -1;
+    let problem;
+    let i = from;
+    for (; i < text.length; i++) {
+      const code = StringPrototypeCharCodeAt(text, i);
+      if (isDigit(code)) {
+        if (point >= 0 && i - point >= decimals) {
+          i++;
+          break;
+        }
+      } else if (code === POINT && point < 0) point = i;
+      else {
+        problem = code === POINT ? POINTS : CHARACTER;
+        break;
+      }
+    }
+    const whole = StringPrototypeSlice(text, from, point < 0 ? i : point);
+    return { whole, fraction: point < 0 ? '' : StringPrototypeSlice(text, point + 1, i), problem };
+  }
+
+  // Reads decimal text, cutting digits beyond `decimals`. Returns {value} or {error: the reference's words for what is wrong}.
+  // Each minus sign in front turns the number around.
   function parse(text, decimals) {
-    if (text === '' || text[0] === '.') return { error: 'amount string is empty or starts with a point' };
-    const from = text[0] === '-' || text[0] === '+' ? 1 : 0;
-    if (from === text.length || text[from] === '.' || badDigit(text, from) >= 0) return { error: 'amount string is not a decimal' };
-    const point = StringPrototypeIndexOf(text, '.');
-    const whole = StringPrototypeSlice(text, from, point < 0 ? text.length : point);
-    const fraction = point < 0 ? '' : StringPrototypeSlice(text, point + 1, point + 1 + decimals);
-    const value = int64(whole + StringPrototypePadEnd(fraction, decimals, '0'), text[0] === '-');
-    return value === null ? { error: 'overflow' } : { value };
+    let from = 0;
+    while (from < text.length && StringPrototypeCharCodeAt(text, from) === MINUS) from++;
+    if (from === text.length || StringPrototypeCharCodeAt(text, from) === POINT) return { error: FORMAT };
+    const { whole, fraction, problem } = digitsOf(text, from, decimals);
+    const read = int64(whole + fraction, false); // the digit that is cut off again counts for overflow
+    if (read === null) return { error: OVERFLOW };
+    if (problem !== undefined) return { error: problem };
+    const scaled = fraction.length > decimals ? read / 10n : read * POWERS[decimals - fraction.length];
+    if (scaled > INT64_MAX) return { error: OVERFLOW };
+    return { value: from % 2 === 1 ? -scaled : scaled };
   }
 
   // Whether the text is digits with at most one point between digits: ^([0-9]+[.])?[0-9]+$
   function isPlain(text) {
     if (text === '' || text[0] === '.' || text[text.length - 1] === '.') return false;
-    return badDigit(text, 0) < 0;
+    let points = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = StringPrototypeCharCodeAt(text, i);
+      if (!isDigit(code) && (code !== POINT || ++points > 1)) return false;
+    }
+    return true;
   }
 
   V8VM.decimal = { INT64_MAX, POWERS, int64, format, formatFixed, parse, isPlain };

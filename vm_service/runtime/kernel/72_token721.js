@@ -3,15 +3,16 @@
 //   map T721I<sym>          T721issuer, totalSupply, supply; and tokenID -> owner
 //   map T721B<account>      sym -> count
 //   map T721M<sym>#<owner>  tokenID -> metadata
+//
+// The publisher pays for all cells, and becomes the payer of those that he changes.
 (function (V8VM) {
   'use strict';
 
-  const { BigInt, RegExpPrototypeTest } = V8VM.primordials;
-  const { state, values } = V8VM;
-  const { fail, op, requireAuth, receiptOf } = V8VM.natives.kit;
+  const { BigInt, Number } = V8VM.primordials;
+  const { state, values, symbols } = V8VM;
+  const { fail, op, requireAuth, receiptOf, overlook, publisher } = V8VM.natives.kit;
 
   const TOKEN = 'token721.iost';
-  const SYMBOL = /^[a-z0-9_]{2,16}$/;
 
   const infoMap = (sym) => `T721I${sym}`;
   const balanceMap = (account) => `T721B${account}`;
@@ -20,20 +21,25 @@
   const exists = (sym) => state.mapGet(TOKEN, infoMap(sym), 'T721issuer') !== null;
   const requireToken = (sym) => exists(sym) || fail('token not exists');
   const info = (sym, attribute) => state.mapGet(TOKEN, infoMap(sym), attribute).data;
-
   const lookup = (map, field) => state.mapHasGet(TOKEN, map, field)?.data ?? null;
-
   const balance = (sym, account) => lookup(balanceMap(account), sym) ?? 0n;
 
+  const putInfo = (sym, field, value) => state.mapPut(TOKEN, infoMap(sym), field, value, publisher());
+  const putBalance = (sym, account, count) => overlook(() => state.mapPut(TOKEN, balanceMap(account), sym, values.int(count), publisher()));
+
+  // A long symbol and a long owner together make a name that is too long: then the token has no metadata.
+  function putMetadata(sym, owner, id, metadata) {
+    overlook(() => state.mapPut(TOKEN, metadataMap(sym, owner), id, values.text(metadata), publisher()));
+  }
+
   function create([sym, issuer, totalSupply]) {
-    op();
-    op();
-    if (!RegExpPrototypeTest(SYMBOL, sym)) fail(`token symbol invalid. ${sym}`);
+    op(2);
+    symbols.check(sym);
     requireAuth(issuer, 'token');
     if (exists(sym)) fail('token exists');
-    state.mapPut(TOKEN, infoMap(sym), 'T721issuer', values.text(issuer), issuer);
-    state.mapPut(TOKEN, infoMap(sym), 'totalSupply', values.int(totalSupply), issuer);
-    state.mapPut(TOKEN, infoMap(sym), 'supply', values.int(0n), issuer);
+    putInfo(sym, 'T721issuer', values.text(issuer));
+    putInfo(sym, 'totalSupply', values.int(totalSupply));
+    putInfo(sym, 'supply', values.int(0n));
     receiptOf([sym, issuer, totalSupply]);
     return [];
   }
@@ -42,35 +48,38 @@
     op();
     requireToken(sym);
     const issuer = info(sym, 'T721issuer');
-    requireAuth(issuer, 'token');
     const supply = info(sym, 'supply');
     if (supply >= info(sym, 'totalSupply')) fail('supply too much');
+    requireAuth(issuer, 'token');
     const id = `${supply}`;
-    const count = balance(sym, to);
-    state.mapPut(TOKEN, infoMap(sym), 'supply', values.int(supply + 1n), issuer);
-    state.mapPut(TOKEN, balanceMap(to), sym, values.int(count + 1n), issuer);
-    state.mapPut(TOKEN, infoMap(sym), id, values.text(to), issuer);
-    state.mapPut(TOKEN, metadataMap(sym, to), id, values.text(metadata), issuer);
+    putInfo(sym, 'supply', values.int(supply + 1n));
+    putInfo(sym, id, values.text(to));
+    putBalance(sym, to, balance(sym, to) + 1n);
+    putMetadata(sym, to, id, metadata);
     receiptOf([sym, to, metadata]);
     return [id];
   }
 
-  function transfer([sym, from, to, id]) {
-    op();
-    requireToken(sym);
-    if (from === to) return [];
-    requireAuth(from, 'transfer');
+  function requireOwnedBy(sym, id, from) {
     const owner = state.mapGet(TOKEN, infoMap(sym), id);
     if (owner === null) fail(`error tokenID not exists. ${sym} ${id}`);
     if (owner.data !== from) fail(`error token owner isn't from. owner: ${owner.data}, from: ${from}`);
+  }
+
+  function transfer([sym, from, to, id]) {
+    op();
+    if (from === to) return [];
+    requireToken(sym);
+    requireAuth(from, 'transfer');
+    requireOwnedBy(sym, id, from);
+    putInfo(sym, id, values.text(to));
     const fromCount = balance(sym, from);
     const toCount = balance(sym, to);
-    const metadata = state.mapGet(TOKEN, metadataMap(sym, from), id).data;
+    putBalance(sym, from, fromCount - 1n);
+    putBalance(sym, to, toCount + 1n);
+    const metadata = state.mapGet(TOKEN, metadataMap(sym, from), id)?.data ?? '';
     state.mapDel(TOKEN, metadataMap(sym, from), id);
-    state.mapPut(TOKEN, balanceMap(from), sym, values.int(fromCount - 1n), from);
-    state.mapPut(TOKEN, balanceMap(to), sym, values.int(toCount + 1n), from);
-    state.mapPut(TOKEN, infoMap(sym), id, values.text(to), from);
-    state.mapPut(TOKEN, metadataMap(sym, to), id, values.text(metadata), from);
+    putMetadata(sym, to, id, metadata);
     receiptOf([sym, from, to, id]);
     return [];
   }

@@ -156,7 +156,7 @@
     checkUser(user);
     const amount = pledgeAmount(text);
     takePledge(pledger, user, amount);
-    const time = `${context.blockTime() + FREEZE_NS}`;
+    const time = context.blockTime() + FREEZE_NS;
     frames.callContract('token.iost', 'transferFreeze', encodeArray(['iost', GAS, pledger, text, time, '']), true);
     receiptOf([pledger, user, text]);
     return [];

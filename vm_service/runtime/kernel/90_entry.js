@@ -6,7 +6,7 @@
 //            settled: {version | null} of the batch before, or null: as settle, in one trip,
 //            careful: bool (tell the host before each item: the batch lost a worker before)}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
-//            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), tx_keys, publisher_keys (base58),
+//            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), chain_id, tx_keys, publisher_keys (base58),
 //            base: true for the base transaction of a block}
 //     call  82_call.js
 //   resume  {op, compiled: {need_id: {error} | {key, code_bytes, ...}}}
