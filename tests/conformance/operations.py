@@ -27,6 +27,7 @@ ADMIN_RAM_BYTES = 1_000_000
 
 def set_block(world: World, step: Step) -> None:
     block = world.block
+    block.known = True
     block.number = int(step.get("number", block.number))
     block.time_ns = int(step.get("time", block.time_ns))
     block.witness = step.get("witness", block.witness)
@@ -66,7 +67,9 @@ def set_balance(world: World, step: Step) -> None:
 
 def set_state(world: World, step: Step) -> None:
     contract, key, field = world.fill(step["map"]).split(":", 2)
-    world.ledger.map_put(contract, key, field, StoredValue("s", world.fill(step["value"])))
+    value = step["value"]
+    text = world.fill(value if isinstance(value, str) else compact(value))
+    world.ledger.map_put(world.contract(contract), key, field, StoredValue("s", text))
 
 
 def default_gas_limit(world: World, step: Step) -> None:
@@ -168,7 +171,7 @@ def _request(
         actions=actions,
         gas_limit=int(step.get("gas_limit") or limit or world.gas_limit),
         gas_ratio=int(step.get("gas_ratio") or 100),
-        amount_limit=step.get("amount_limit", amount_limit),
+        amount_limit=step.get("amount_limit", amount_limit) or (),
         signers=step.get("signers") or (),
         sign_by=step.get("sign_by") or (),
     )
@@ -245,13 +248,13 @@ def snippet(world: World, step: Step) -> Outcome:
 
 
 def compile_(world: World, step: Step) -> Outcome:
-    outcome = snippet(world, step)
-    return outcome
+    return snippet(world, {"args": [], **step})
 
 
 def fresh_state(world: World) -> None:
-    """Empties the state and puts the initial values of the scenario back."""
-    cells: dict[str, str | None] = dict.fromkeys(world.ledger.state.dump())
+    """Empties the state but for contracts and puts the initial values of the scenario back."""
+    contracts = contract_key("")
+    cells: dict[str, str | None] = {key: None for key in world.ledger.state.dump() if not key.startswith(contracts)}
     if cells:
         world.ledger.write(cells)
     for name, value in (world.scenario.initial.get("state") or {}).items():
@@ -289,6 +292,41 @@ OPERATIONS: Mapping[str, Operation] = {
     "snippet": snippet,
     "compile": compile_,
 }
+
+
+FIELDS: Mapping[str, frozenset[str]] = {
+    name: frozenset(fields.split())
+    for name, fields in {
+        "set_block": "number time witness parent_hash",
+        "set_account": "id owner active seckey_b58",
+        "set_account_json": "id json seckey_b58",
+        "set_gas": "account gas",
+        "set_ram": "account bytes",
+        "set_balance": "token account amount raw",
+        "set_state": "map value",
+        "cost_gas": "account gas amount",
+        "native": "contract version",
+        "preset_contract": "contract id",
+        "deploy": "contract publisher gas_limit gas_ratio amount_limit signers sign_by api args source",
+        "deploy_system": "contract id publisher gas_limit gas_ratio amount_limit signers sign_by",
+        "update": "contract new_contract update_data publisher gas_limit gas_ratio amount_limit signers sign_by",
+        "call": "contract api args args_json hash_arg fresh_state"
+        " publisher gas_limit gas_ratio amount_limit signers sign_by",
+        "tx": "actions publisher gas_limit gas_ratio amount_limit signers sign_by",
+        "check": "",
+        "snippet": "body api args publisher signers gas_limit",
+        "compile": "body api args publisher signers gas_limit",
+    }.items()
+}
+"""What an operation takes beside `op`, `expect` and `note`; the operations left out take any one field."""
+
+EVERYWHERE = frozenset(("op", "expect", "note"))
+
+
+def unknown_fields(step: Step) -> list[str]:
+    """Returns the fields of a step that its operation does not have."""
+    fields = FIELDS.get(step.get("op") or "call")
+    return [] if fields is None else [name for name in step if name not in fields | EVERYWHERE]
 
 
 def prepare(world: World) -> None:

@@ -2,7 +2,8 @@
 
 Runs every step of every file through the executor that workers use, in this process. Prints a line for each failed
 expectation (file, step number, field, expected, got) and at last `N passed, M failed`, counting steps; exits with 1
-when a step failed.
+when a step failed. A step that cannot be carried out has failed, and the next one runs; a file that cannot be read
+counts as one failed step. Fields that the format does not have are named on standard error; as expectations they fail.
 """
 
 import argparse
@@ -11,13 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.expectations import differences
-from tests.conformance.operations import OPERATIONS, prepare
+from tests.conformance.operations import OPERATIONS, prepare, unknown_fields
 from tests.conformance.scenario import Scenario, load
-from tests.conformance.world import World
-from vm_service.sandbox.isolate import IsolateError
-from vm_service.sandbox.load_vm import HostError
+from tests.conformance.world import Outcome, World
 
 SETUP = -1
 """Step number of a failure while the scenario was set up."""
@@ -37,8 +37,8 @@ class Failure:
     got: object
 
     def __str__(self) -> str:
-        step = "setup" if self.step == SETUP else self.step
-        return f"{self.file}: step {step}: {self.field}: expected {_shown(self.expected)}, got {_shown(self.got)}"
+        place = f"{self.file}: step {_named(self.step)}: {self.field}"
+        return f"{place}: expected {_shown(self.expected)}, got {_shown(self.got)}"
 
 
 @dataclass
@@ -48,6 +48,10 @@ class Report:
     passed: int = 0
     failed: int = 0
     failures: list[Failure] | None = None
+
+
+def _named(step: int) -> object:
+    return "setup" if step == SETUP else step
 
 
 def _shown(value: object) -> str:
@@ -69,25 +73,55 @@ def run_scenario(scenario: Scenario, *, cold: bool = False) -> Iterator[tuple[in
         world.close()
 
 
-def _run_step(world: World, scenario: Scenario, number: int, step: dict[str, object]) -> list[Failure]:
+def _crash(path: Path, number: int, error: Exception) -> Failure:
+    return Failure(path.name, number, "execution", "an outcome", f"{type(error).__name__}: {error}")
+
+
+def _run_step(world: World, scenario: Scenario, number: int, step: dict[str, Any]) -> list[Failure]:
     try:
-        outcome = OPERATIONS[str(step.get("op") or "call")](world, step)
-    except (IsolateError, HostError) as error:
+        outcome = OPERATIONS[step.get("op") or "call"](world, step)
+    except Exception as error:  # noqa: BLE001 - whatever it was: the step has failed, the run goes on
         world.restart()
-        return [Failure(scenario.path.name, number, "execution", "an outcome", f"{type(error).__name__}: {error}")]
+        return [_crash(scenario.path, number, error)]
     expect = step.get("expect") or {}
     if number == SETUP and outcome is not None and outcome.status not in ("OK", "SUCCESS"):
-        expect = {"status": "SUCCESS", **expect}  # type: ignore[dict-item]
-    return [
-        Failure(scenario.path.name, number, name, wanted, got)
-        for name, wanted, got in differences(world, expect, outcome)  # type: ignore[arg-type]
-    ]
+        expect = {"status": "SUCCESS", **expect}
+    return _compare(world, scenario, number, expect, outcome)
+
+
+def _compare(
+    world: World, scenario: Scenario, number: int, expect: dict[str, Any], outcome: Outcome | None
+) -> list[Failure]:
+    failures = []
+    try:
+        for name, wanted, got in differences(world, expect, outcome):
+            failures.append(Failure(scenario.path.name, number, name, wanted, got))
+    except Exception as error:  # noqa: BLE001 - an expectation that cannot be compared is not met
+        failures.append(_crash(scenario.path, number, error))
+    return failures
+
+
+def _notes(scenario: Scenario) -> Iterator[str]:
+    for name in scenario.unknown:
+        yield f"{scenario.path.name}: field {name} is not of the format"
+    steps = [(SETUP, step) for step in scenario.setup] + list(enumerate(scenario.steps))
+    for number, step in steps:
+        for name in unknown_fields(step):
+            yield f"{scenario.path.name}: step {_named(number)}: field {name} is not of the format"
 
 
 def run_files(files: Sequence[Path], root: Path, report: Report, *, cold: bool = False) -> Iterator[Failure]:
     """Runs files one after the other; yields failures as they come and counts steps."""
     for path in files:
-        for number, failures in run_scenario(load(path, root), cold=cold):
+        try:
+            scenario = load(path, root)
+        except Exception as error:  # noqa: BLE001 - the other files are still to be run
+            report.failed += 1
+            yield _crash(path, SETUP, error)
+            continue
+        for note in _notes(scenario):
+            print(note, file=sys.stderr)
+        for number, failures in run_scenario(scenario, cold=cold):
             if number != SETUP:
                 report.failed += bool(failures)
                 report.passed += not failures

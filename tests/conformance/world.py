@@ -24,6 +24,8 @@ STATUS = {0: "SUCCESS", 2: "BALANCE_NOT_ENOUGH", 4: "RUNTIME_ERROR", 5: "TIMEOUT
 
 @dataclass
 class Block:
+    known: bool = False
+    """Whether the scenario tells of a block; a bare host of level vm has none otherwise."""
     number: int = 1
     time_ns: int = 0
     witness: str = ""
@@ -68,7 +70,8 @@ class World:
         self.ledger = Ledger()
         self.executor = Executor(self.ledger.state, limits=limits)
         initial = scenario.initial
-        self.block = Block(int(initial.get("block_number") or 1), int(initial.get("block_time") or 0))
+        known = "block_number" in initial or "block_time" in initial
+        self.block = Block(known, int(initial.get("block_number") or 1), int(initial.get("block_time") or 0))
         self.publisher: str | None = initial.get("publisher")
         self.gas_limit = 100_000_000
         self.ids: dict[str, str] = {}
@@ -106,11 +109,11 @@ class World:
 
     def data(self, step: Mapping[str, Any]) -> str:
         """The exact text of an action's arguments."""
-        if step.get("args_json") is not None:
+        if step.get("args_json") is not None and step.get("hash_arg") is None:
             return self.fill(step["args_json"])
         args = self.fill_all(step.get("args") or [])
-        if "hash_arg" in step:
-            args[step["hash_arg"]] = self.last_hash
+        if step.get("hash_arg") is not None:
+            args[int(step["hash_arg"])] = self.last_hash
         return compact(args)
 
     # -- running ---------------------------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ class World:
 
     def _bare_context(self, view: object) -> BlockContext:
         context = self._block_context(view)
-        if self.scenario.level != "vm":
+        if self.scenario.level != "vm" or self.block.known:
             return context
         return replace(context, number=None, parent_hash=None, witness=None, time_ns=None)  # type: ignore[arg-type]
 
