@@ -1,6 +1,7 @@
 """Direct writes and reads of a scenario's state: what set-up operations put there and expectations look at."""
 
 import json
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -76,13 +77,13 @@ class Ledger:
         return Decimal(self.text(plain_key(GAS, account + suffix)) or 0)
 
     def gas(self, account: str, now_ns: int) -> Decimal:
-        stock, since = self._gas(account, "gs"), int(self._gas(account, "gu"))
-        pledge = self._gas(account, "gt")
-        if not since or not pledge:
-            return stock
-        seconds = min(Decimal(now_ns - since) / NS, Decimal(GROWTH_LIMIT_S))
-        grown = stock + pledge * GAS_RATE * seconds
-        return min(grown, self._gas(account, "gl")).quantize(Decimal("0.01"), rounding="ROUND_DOWN")
+        """Gas of an account at a time; growth is rounded in the last digit that the pledge gives it."""
+        since = int(self._gas(account, "gu"))
+        seconds = min((now_ns - since) / NS, GROWTH_LIMIT_S) if since else 0
+        pledge = self._gas(account, "gt").normalize()
+        digits = max(0, -int(pledge.as_tuple().exponent)) + 2
+        grown = Decimal(math.floor(float((pledge * GAS_RATE).scaleb(digits)) * seconds + 0.5)).scaleb(-digits)
+        return min(self._gas(account, "gs") + grown, self._gas(account, "gl"))
 
     def set_gas(self, account: str, amount: int) -> None:
         for suffix in ("gs", "gl"):
@@ -90,5 +91,5 @@ class Ledger:
 
     def cost_gas(self, account: str, amount: Decimal, now_ns: int) -> None:
         left = self.gas(account, now_ns) - amount
-        self.put(GAS, account + "gs", StoredValue("f", f"{left:.2f}", GAS))
+        self.put(GAS, account + "gs", StoredValue("f", f"{left:f}", GAS))
         self.put(GAS, account + "gu", StoredValue("i", str(now_ns), GAS))

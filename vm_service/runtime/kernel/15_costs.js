@@ -3,7 +3,8 @@
   'use strict';
 
   const TABLE = [
-    ['get', 300, 'reading, checking or listing a storage cell'],
+    ['get', 300, 'reading or checking a storage cell; a refused update of a contract'],
+    ['keys', 300, 'listing a map, or counting it'],
     ['put', 300, 'writing a storage cell; more for values above 3,000 bytes (a tenth of the stored length)'],
     ['del', 300, 'deleting a storage cell'],
     ['refusal', 10, 'a refused storage write, a cycle of permissions'],
@@ -15,17 +16,31 @@
     ['prepare', 300, 'a call that fails before it starts: no such contract or method, wrong arguments'],
     ['limitEntry', 10, 'each amountLimit entry of the called method, on the first frame'],
     ['receiptIssued', 10, 'each receipt issued, on the first frame'],
-    ['netByte', 10, 'a byte of the transaction, of its return texts, and of receipts issued by a native contract that no JavaScript called'],
+    ['netByte', 10, 'a byte of the transaction, and of its return texts'],
+    ['receiptByte', 10, 'a byte of a receipt issued by a native contract that no JavaScript called'],
     ['eventByte', 1, 'a byte of an event'],
     ['publish', 200000, 'publishing or updating a contract'],
     ['publishByte', 70, 'a byte of its source, beside the above'],
+    ['savedByte', 1, 'a byte of its record, and again of its source'],
   ];
 
-  // Prices that system.iost hostSettings may replace (`{"Costs": {name: {CPU, Net, Data}}}`), by the reference's names.
+  // Prices that system.iost hostSettings may replace (`{"Costs": {name: {CPU, Net, Data}}}`), by the reference's names: which of
+  // ours follow, and how many of the reference's unit each is.
   const SETTINGS = {
     __proto__: null,
-    PutCost: 'put', GetCost: 'get', DelCost: 'del', KeysCost: 'get', ContextCost: 'context', EventPrice: 'eventByte',
-    CodePrice: 'publishByte', OpPrice: 'op', ErrPrice: 'refusal',
+    JSCost: [['javascript', 1]],
+    PutCost: [['put', 1]],
+    GetCost: [['get', 1], ['prepare', 1]],
+    DelCost: [['del', 1]],
+    KeysCost: [['keys', 1]],
+    ContextCost: [['context', 1]],
+    EventPrice: [['eventByte', 1]],
+    ReceiptPrice: [['receiptByte', 1]],
+    CodePrice: [['savedByte', 1]],
+    SetCodeBasePrice: [['publish', 1]],
+    SetCodePrice: [['publishByte', 1]],
+    OpPrice: [['op', 10], ['auth', 10], ['call', 10], ['limitEntry', 10], ['receiptIssued', 10]],
+    ErrPrice: [['refusal', 10]],
   };
 
   const prices = { __proto__: null };

@@ -22,16 +22,11 @@
     return bytes;
   }
 
-  // Cuts to at most `limit` UTF-8 bytes, at a character.
-  function utf8Cut(text, limit) {
-    let bytes = 0;
-    for (let i = 0; i < text.length; ) {
-      const point = StringPrototypeCodePointAt(text, i);
-      bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-      if (bytes > limit) return StringPrototypeSlice(text, 0, i);
-      i += point > 0xffff ? 2 : 1;
-    }
-    return text;
+  // The first `limit` characters of a text; a pair of surrogates is one.
+  function firstCharacters(text, limit) {
+    let i = 0;
+    for (let left = limit; left > 0 && i < text.length; left--) i += StringPrototypeCodePointAt(text, i) > 0xffff ? 2 : 1;
+    return StringPrototypeSlice(text, 0, i);
   }
 
   const PLAIN = /^[ !#-%'-;=?-[\]-~]*$/; // printable ASCII that Go's encoder leaves alone
@@ -141,5 +136,5 @@
     return out;
   }
 
-  V8VM.text = { utf8Length, utf8Cut, utf8Bytes, quote, encode, encodeArray, parseExact, base64, RawNumber, JsonText };
+  V8VM.text = { utf8Length, firstCharacters, utf8Bytes, quote, encode, encodeArray, parseExact, base64, RawNumber, JsonText };
 })(globalThis.V8VM);

@@ -3,7 +3,8 @@
 //   RAM of a cell = len(contract) + 1 + len(key) + [2 x len(field)] + stored length of the value
 //
 // A write is paid by the payer named, else by the payer of the old value, else by the contract. The same payer pays the
-// difference; a new payer pays in full and the old one gets his bytes back. Deleting gives the bytes back.
+// difference; a new payer pays in full and the old one gets his bytes back. Deleting gives the bytes back. The bytes of a cell
+// without a payer (set by an operator, or by settlement) count as the contract's when it is written; deleting it gives nothing.
 (function (V8VM) {
   'use strict';
 
@@ -44,21 +45,21 @@
   // -- RAM -----------------------------------------------------------------------------------------------------------
 
   function addRam(payer, bytes) {
-    const { ram } = V8VM.frames.current();
+    const { ram, debtors } = V8VM.frames.current();
     ram.set(payer, (ram.get(payer) ?? 0) + bytes);
+    if (bytes > 0) debtors.add(payer);
   }
 
   function accountWrite(contract, nameSize, old, value) {
     const size = nameSize + value.size;
-    if (old === null) addRam(value.payer, size);
-    else if (old.payer === value.payer || old.payer === '') addRam(value.payer, value.size - old.size);
-    else {
-      addRam(old.payer, -(nameSize + old.size));
-      addRam(value.payer, size);
+    const before = old === null ? null : old.payer === '' ? contract : old.payer;
+    if (before === value.payer) {
+      addRam(before, value.size - old.size);
+      return;
     }
+    if (before !== null) addRam(before, -(nameSize + old.size));
+    addRam(value.payer, size);
   }
-
-  const accountDelete = (contract, nameSize, old) => addRam(old.payer === '' ? contract : old.payer, -(nameSize + old.size));
 
   // -- cells ---------------------------------------------------------------------------------------------------------
 
@@ -78,12 +79,12 @@
     return old === null;
   }
 
-  function deleteCell(contract, storedKey, nameSize) {
+  function deleteCell(storedKey, nameSize) {
     meter.charge(costs.del);
     const entry = journal.entryOf(storedKey);
     const old = entry.value;
     if (old === null) return false;
-    accountDelete(contract, nameSize, old);
+    if (old.payer !== '') addRam(old.payer, -(nameSize + old.size));
     journal.write(entry, null);
     return true;
   }
@@ -104,7 +105,7 @@
 
   function del(contract, key) {
     requireName(key);
-    deleteCell(contract, keys.plain(contract, key), plainSize(contract, key));
+    deleteCell(keys.plain(contract, key), plainSize(contract, key));
   }
 
   function mapPut(contract, key, field, value, payer) {
@@ -141,16 +142,16 @@
   function mapDel(contract, key, field) {
     requireName(key);
     requireName(field);
-    if (deleteCell(contract, keys.field(contract, key, field), fieldSize(contract, key, field))) unlistField(contract, key, field);
+    if (deleteCell(keys.field(contract, key, field), fieldSize(contract, key, field))) unlistField(contract, key, field);
   }
 
   function mapKeys(contract, key) {
-    meter.charge(costs.get);
+    meter.charge(costs.keys);
     return listedFields(contract, key);
   }
 
   function mapLen(contract, key) {
-    meter.charge(costs.get);
+    meter.charge(costs.keys);
     if (!keys.possibleContract(contract) || !keys.possible(key)) return 0;
     return listedCount(journal.read(keys.listing(contract, key)));
   }

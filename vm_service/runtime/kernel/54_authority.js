@@ -85,7 +85,8 @@
       // The reference drops the cost of this read when the permission is not defined.
       if (rule === undefined && permission !== 'active' && permission !== 'owner') return this.answer(id, 'active', depth + 1);
       meter.charge(cell.size);
-      if (rule !== undefined && this.reaches(cell.parsed, rule, depth)) return true;
+      if (rule === undefined) return false;
+      if (this.reaches(cell.parsed, rule, depth)) return true;
       if (permission === 'owner') return false;
       return this.answer(id, permission === 'active' ? 'owner' : 'active', depth + 1);
     }

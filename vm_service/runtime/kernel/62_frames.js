@@ -20,11 +20,12 @@
       this.parent = null;
       this.caller = null;
       this.calledByAccount = false;
-      this.height = 1;
+      this.height = 1; // a bare host is at 0: what it calls stands where an action stands
       this.authority = null; // contracts that called with authority
       this.nested = null; // (contract, api) of the nested frames, this one included
       this.sandboxed = !native; // some frame from here up is JavaScript
       this.ram = new Map(); // payer -> bytes written by this frame
+      this.debtors = new Set(); // payers whom some write of this frame charged, whatever they got back
     }
   }
 
@@ -91,9 +92,9 @@
 
   // Every other payer that this frame made pay must have agreed. Free, as in the reference, for an ordinary number of them.
   function requirePayers(frame) {
-    if (frame.ram.size > FREE_PAYERS) meter.charge(costs.get * (frame.ram.size - FREE_PAYERS));
-    for (const [payer, bytes] of frame.ram) {
-      if (bytes <= 0 || payer === frame.contract) continue;
+    if (frame.debtors.size > FREE_PAYERS) meter.charge(costs.get * (frame.debtors.size - FREE_PAYERS));
+    for (const payer of frame.debtors) {
+      if (payer === frame.contract) continue;
       const saved = meter.used;
       if (!V8VM.authority.requireAuth(payer, 'active')) fail(`pay ram failed. no permission. need ${payer}@active`);
       meter.used = saved;
@@ -105,24 +106,31 @@
     for (const [payer, bytes] of frame.ram) ram.set(payer, (ram.get(payer) ?? 0) + bytes);
   }
 
-  function run(frame, { record, method, args }) {
+  const BOTTOM = 1;
+
+  // `afterRun(method)`: a check of the results, or null.
+  function run(frame, { record, method, args }, afterRun) {
     current = frame;
+    const { receipts } = V8VM.context.current();
+    const first = receipts.length;
+    if (frame.height === BOTTOM) meter.charge(costs.limitEntry * method.amountLimit.length);
     const results = record.native ? method.run(args, frame) : runScript(frame, record, args);
+    if (frame.height === BOTTOM) meter.charge(costs.receiptIssued * (receipts.length - first));
+    if (afterRun !== null) afterRun(method);
     requirePayers(frame);
     mergeRam(frame);
     return results;
   }
 
   // Runs the method of an action; returns its results. Throws Failure or the stop.
-  function runAction(name, api, data, beforeRun) {
+  function runAction(name, api, data, afterRun) {
     const prepared = prepare(name, api, data, null);
     const frame = new Frame(prepared.record.id, api, prepared.record.native);
     frame.caller = V8VM.context.current().publisher;
     frame.calledByAccount = true;
     try {
       current = frame;
-      if (beforeRun !== null) beforeRun(prepared.method);
-      return run(frame, prepared);
+      return run(frame, prepared, afterRun);
     } finally {
       current = null;
     }
@@ -131,9 +139,10 @@
   // Calls another contract from the current frame; returns its results. Throws Failure or the stop.
   function callContract(name, api, data, withAuth) {
     const caller = current;
+    if (isRunning(caller.nested, name, api)) fail('re-entering');
     meter.charge(costs.call * caller.height);
-    checkNesting(caller, name, api);
     const prepared = prepare(name, api, data, caller.contract);
+    if (caller.height >= MAX_HEIGHT) fail(`stack height exceed. actual ${caller.height + 1}`);
     const frame = new Frame(prepared.record.id, api, prepared.record.native);
     frame.parent = caller;
     frame.caller = caller.contract;
@@ -142,15 +151,15 @@
     frame.nested = { contract: name, api, next: caller.nested };
     frame.sandboxed ||= caller.sandboxed;
     try {
-      return run(frame, prepared);
+      return run(frame, prepared, null);
     } finally {
       current = caller;
     }
   }
 
-  function checkNesting(caller, name, api) {
-    for (let link = caller.nested; link !== null; link = link.next) if (link.contract === name && link.api === api) fail('re-entering');
-    if (caller.height >= MAX_HEIGHT) fail(`stack height exceed. actual ${caller.height + 1}`);
+  function isRunning(nested, name, api) {
+    for (let link = nested; link !== null; link = link.next) if (link.contract === name && link.api === api) return true;
+    return false;
   }
 
   // For JavaScript callers: results as plain values, failures as errors.
@@ -170,6 +179,7 @@
 
   function runBare(record, method, args) {
     current = new Frame(record.id, method.name, true);
+    current.height = 0;
     try {
       const results = method.run(args, current);
       mergeRam(current);

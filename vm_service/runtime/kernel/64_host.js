@@ -26,7 +26,7 @@
 
   function receipt(content) {
     const frame = V8VM.frames.current();
-    if (!frame.sandboxed) meter.charge(costs.netByte * utf8Length(content));
+    if (!frame.sandboxed) meter.charge(costs.receiptByte * utf8Length(content));
     const transaction = context.current();
     chargeVolume(transaction, content.length);
     ArrayPrototypePush(transaction.receipts, { func_name: `${frame.contract}/${frame.api ?? ''}`, content });

@@ -28,63 +28,69 @@
 
   // -- checks --------------------------------------------------------------------------------------------------------
 
-  const shownLimit = ({ token, val }) => `token:"${token}" val:"${val}" `;
+  function checkForm({ info, code }) {
+    let problem = null;
+    if (utf8Length(code) > MAX_CODE_BYTES) problem = 'code size invalid';
+    else if (info === null) problem = 'invalid code info';
+    if (problem === null) return;
+    meter.charge(costs.refusal);
+    fail(problem);
+  }
 
-  // Checks a list of amount limits; `charge` says whether gas is taken for each entry.
-  function checkAmountLimits(limits, charge) {
-    const seen = new Set();
-    for (const limit of limits) {
-      if (charge) meter.charge(costs.limitEntry);
-      const { token, val } = limit;
-      if (seen.has(token)) fail(`duplicated token in amountLimit: ${token}`);
-      seen.add(token);
-      if (token !== '*' && !V8VM.token.exists(token)) fail(`token not exists in amountLimit, ${shownLimit(limit)}`);
-      if (val !== 'unlimited' && V8VM.decimal.parse(val, token === '*' ? 8 : V8VM.token.decimals(token)).error !== undefined) {
-        fail(`invalid amount in amountLimit, ${shownLimit(limit)}`);
-      }
+  function checkLimits({ abi }) {
+    for (const { amountLimit } of abi) {
+      meter.charge(costs.limitEntry * amountLimit.length);
+      V8VM.amountLimits.validate(amountLimit);
     }
   }
 
-  function compile(contract) {
-    const { info, code } = contract;
+  function compile({ info, code }) {
     if (info.lang !== 'javascript') fail('vm unsupported');
     const compiled = images.compile(code, info, true, false);
     const refused = compiled.error;
     if (refused !== undefined && StringPrototypeStartsWith(refused, VALIDATE_ERROR)) fail(refused);
-    for (const method of info.abi) checkAmountLimits(method.amountLimit, true);
-    meter.charge(utf8Length(code));
+    checkLimits(info);
+    meter.charge(costs.savedByte * utf8Length(code));
     if (refused !== undefined) fail(refused);
     return compiled;
   }
 
-  // Gas and checks up to the image; returns the record to store and its size in the reference's encoding.
+  // Gas and checks of a contract of right form, up to the image; returns the record to store.
   function build(contract) {
-    const codeBytes = utf8Length(contract.code);
-    meter.charge(costs.publish + costs.publishByte * codeBytes); // before anything else: an oversized code runs out of gas here
-    if (codeBytes > MAX_CODE_BYTES) fail('code size invalid');
-    if (contract.info === null) fail('invalid code info');
     const { id, info, code } = contract;
-    meter.charge(contracts.encodedLength(id, info, info.abi, codeBytes));
+    meter.charge(costs.savedByte * contracts.encodedLength(id, info, info.abi, utf8Length(code)));
     const compiled = compile(contract);
-    const record = { id, info, code, code_hash: compiled.key, code_bytes: compiled.code_bytes };
-    return { record, size: recordSize(record) };
+    return { id, info, code, code_hash: compiled.key, code_bytes: compiled.code_bytes };
   }
-
-  // The reference stores the record with the temporary `init` entry.
-  const recordSize = ({ id, info, code_bytes }) => contracts.encodedLength(id, info, [...info.abi, INIT_ENTRY], code_bytes);
 
   // -- publish and update --------------------------------------------------------------------------------------------
 
-  function publish(contract, owner) {
-    if (contracts.find(contract.id) !== null) fail('contract exists');
-    const { record, size } = build(contract);
-    state.addRam(owner, size);
-    contracts.store(record, owner);
-    frames.callContract(contract.id, 'init', '[]', false);
+  // The base price comes before any check: an oversized code runs out of gas here.
+  const payBase = ({ code }) => meter.charge(costs.publish + costs.publishByte * utf8Length(code));
+
+  // Bytes of a record; `more`: entries of its ABI beside its own.
+  const recordSize = ({ id, info, code_bytes }, more) => contracts.encodedLength(id, info, [...info.abi, ...more], code_bytes);
+
+  // What system.iost owes for a record. Below a JavaScript contract it is lost, as in the reference: only gas comes up from there.
+  function addRecordRam(payer, bytes) {
+    if (!frames.current().sandboxed) state.addRam(payer, bytes);
   }
 
-  function mayUpdate(old, data) {
-    if (!old.methods.has('can_update')) return false;
+  // The reference stores the record with a temporary entry for `init`.
+  function publish(contract, owner) {
+    checkForm(contract);
+    const record = build(contract);
+    if (contracts.find(record.id) !== null) fail('contract exists');
+    addRecordRam(owner, recordSize(record, [INIT_ENTRY]));
+    contracts.store(record, owner);
+    frames.callContract(record.id, 'init', '[]', false);
+  }
+
+  function requireUpdatable(old, data) {
+    if (!old.methods.has('can_update')) {
+      meter.charge(costs.get);
+      fail('update refused');
+    }
     let results;
     try {
       results = frames.callContract(old.id, 'can_update', encodeArray([data]), false);
@@ -92,20 +98,51 @@
       if (error instanceof V8VM.Failure) error.message = `call can_update: ${error.message}`;
       throw error;
     }
-    return results.length === 1 && results[0] === 'true';
+    if (results[0] !== 'true') fail('update refused');
+  }
+
+  // Puts what `make` returns in the place of a contract; its publisher pays for what it is longer.
+  function replace(id, data, make) {
+    const old = contracts.find(id);
+    if (old === null) {
+      meter.charge(costs.get);
+      fail('contract not exists');
+    }
+    requireUpdatable(old, data);
+    const record = make();
+    const { publisher } = V8VM.context.current();
+    addRecordRam(publisher, storedSize(record) - storedSize(old));
+    contracts.store(record, publisher);
   }
 
   function update(contract, data) {
-    const old = contracts.find(contract.id) ?? fail('contract not exists');
-    if (!mayUpdate(old, data)) fail('update refused');
-    const { record, size } = build(contract);
-    const owner = ownerOf(contract.id) ?? V8VM.context.current().publisher;
-    state.addRam(owner, size - (old.native ? 0 : recordSize(old)));
-    contracts.store(record, owner);
+    checkForm(contract);
+    replace(contract.id, data, () => build(contract));
+  }
+
+  // -- native contracts: the record of the reference holds the methods of the version and a word instead of code ------
+
+  const NATIVE_CODE_BYTES = 5;
+  const nativeMethods = (id, version) => [...natives.methodsOf(id, version).values()];
+
+  function storedSize(record) {
+    const { id, info } = record;
+    if (info.lang !== 'native') return recordSize(record, []);
+    return contracts.encodedLength(id, info, nativeMethods(id, info.version), record.updated === true ? 0 : NATIVE_CODE_BYTES);
+  }
+
+  function updateNative(id, version) {
+    const info = { lang: 'native', version, abi: [] };
+    replace(id, '', () => {
+      const methods = nativeMethods(id, version);
+      meter.charge(costs.savedByte * contracts.encodedLength(id, info, methods, NATIVE_CODE_BYTES));
+      meter.charge(costs.limitEntry * methods.length + costs.savedByte * NATIVE_CODE_BYTES);
+      return { id, info, updated: true };
+    });
   }
 
   // Account that owns a contract, or null; free of gas.
   const ownerOf = (id) => state.readField(SYSTEM, 'contract_owner', id)?.data ?? null;
 
-  V8VM.publishing = { normalise, checkAmountLimits, publish, update, ownerOf };
+  V8VM.publishing = { normalise, payBase, publish, update, updateNative, ownerOf };
 })(globalThis.V8VM);

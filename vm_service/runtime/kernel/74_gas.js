@@ -1,50 +1,50 @@
 // gas.iost: gas grows by pledged iost. Each pledged iost gives gas at once and then by the second, up to a limit.
 //
-//   <acc>gt total pledge (8 decimals)   <acc>gl limit   <acc>gs stock   (2 decimals)   <acc>gu time of the stock (ns)
-//   map <pledger>gp  user -> pledge
+//   <acc>gt total pledge   <acc>gl limit   <acc>gs stock   <acc>gu time of the stock (ns)
+//   map <pledger>gp        user -> pledge
 //
-// The stock is brought up to date lazily: growth since `gu` is added whenever it is read. All in hundredths of gas.
+// The stock is brought up to date lazily: growth since `gu` is added whenever it is read. Amounts have as many decimals as their
+// making gave them: a pledge of 10.5 grows in thousandths of gas. What each step costs is part of the interface.
 (function (V8VM) {
   'use strict';
 
-  const { state, values, context, authority, frames, journal, keys } = V8VM;
+  const { Number } = V8VM.primordials;
+  const { state, values, context, authority, frames, journal, keys, fixed } = V8VM;
   const { format, parse } = V8VM.decimal;
   const { encodeArray } = V8VM.text;
-  const { fail, op, requireAuth, receiptOf } = V8VM.natives.kit;
+  const { fail, op, receiptOf } = V8VM.natives.kit;
 
   const GAS = 'gas.iost';
   const GAS_DECIMALS = 2;
   const IOST_DECIMALS = 8;
-  const IOST_UNIT = 10n ** 8n;
-  const IMMEDIATE = 100000_00n; // hundredths of gas for each iost pledged
-  const LIMIT = 300000_00n;
-  const PER_SECOND = 115n; // 1.15 gas for each iost
-  const MAX_GROWTH_NS = 3n * 86400n * 10n ** 9n; // gas stops growing three days after its last refresh
+  const NOTHING = fixed.of(0n, GAS_DECIMALS);
+  const IMMEDIATE = fixed.of(100000n, 0); // for each iost pledged
+  const LIMIT = fixed.of(300000n, 0);
+  const PER_SECOND = fixed.of(115n, 2);
+  const NS = 1e9;
+  const MAX_GROWTH_S = 3 * 86400; // gas stops growing three days after its last refresh
   const FREEZE_NS = 3n * 86400n * 10n ** 9n;
-  const MIN_PLEDGE = 1n * IOST_UNIT;
-  const MIN_REMAINING = 10n * IOST_UNIT;
+  const MIN_OF_ACTION = 10n ** 8n; // 1 iost
+  const MIN_OF_USER = 10n * 10n ** 8n;
 
-  const amountOf = (cell) => (cell === null ? 0n : cell.data.value);
-  const forPledge = (pledge, each) => (pledge * each) / IOST_UNIT;
+  const numberOf = (cell, fallback = NOTHING) => (cell === null ? fallback : fixed.of(cell.data.value, cell.data.decimals));
+  const iost = (value) => fixed.of(value, IOST_DECIMALS);
+  const shown = ({ value, decimals }) => format(value, decimals);
+  const smaller = (a, b) => (fixed.less(a, b) ? a : b);
 
-  // Gas of an account at `now` from its cells.
-  function grown(stock, limit, pledge, since, now) {
-    if (since <= 0n || pledge === 0n) return stock;
-    let span = now - since;
-    if (span > MAX_GROWTH_NS) span = MAX_GROWTH_NS;
-    if (span <= 0n) return stock;
-    const total = stock + (pledge * PER_SECOND * span) / (IOST_UNIT * 10n ** 9n);
-    return total > limit ? limit : total;
-  }
+  // -- without gas: what an account has ------------------------------------------------------------------------------
 
   const cell = (account, suffix) => state.readPlain(GAS, `${account}${suffix}`);
 
-  // Gas an account has now; free of gas.
+  // Gas of an account now. Beyond the range of stored numbers the finest decimals are cut.
   function available(account) {
-    const stock = amountOf(cell(account, 'gs'));
-    const pledge = amountOf(cell(account, 'gt'));
-    if (pledge === 0n) return stock;
-    return grown(stock, amountOf(cell(account, 'gl')), pledge, cell(account, 'gu')?.data ?? 0n, context.block().timeNs);
+    const stock = numberOf(cell(account, 'gs'));
+    const since = cell(account, 'gu')?.data ?? 0n;
+    const rate = fixed.product(numberOf(cell(account, 'gt')), PER_SECOND);
+    const elapsed = since > 0n ? Number(context.block().timeNs - since) / NS : 0;
+    const grown = fixed.sum(stock, fixed.times(rate, elapsed > MAX_GROWTH_S ? MAX_GROWTH_S : elapsed > 0 ? elapsed : 0));
+    const total = smaller(grown, numberOf(cell(account, 'gl')));
+    return fixed.fits(total) ? total : fixed.rescale(total, GAS_DECIMALS);
   }
 
   function overwrite(key, value) {
@@ -56,109 +56,97 @@
 
   // Takes gas from an account at the end of a transaction. Returns whether there was enough.
   function pay(account, amount) {
-    const left = available(account) - amount;
-    if (left < 0n) return false;
-    overwrite(`${account}gs`, values.decimal(left, GAS_DECIMALS, GAS));
+    const left = fixed.sum(available(account), fixed.negate(amount));
+    if (left.value < 0n) return false;
+    overwrite(`${account}gs`, values.decimal(left.value, left.decimals, GAS));
     overwrite(`${account}gu`, values.int(context.block().timeNs, GAS));
     return true;
   }
 
+  // -- cells, paid for -----------------------------------------------------------------------------------------------
+
+  const get = (account, suffix) => numberOf(state.get(GAS, `${account}${suffix}`));
+  const put = (account, suffix, { value, decimals }) => state.put(GAS, `${account}${suffix}`, values.decimal(value, decimals), null);
+  const putTime = (account) => state.put(GAS, `${account}gu`, values.int(context.block().timeNs), null);
+  const pledgeOf = (pledger, user) => numberOf(state.mapHasGet(GAS, `${pledger}gp`, user), iost(0n));
+
+  const putPledge = (pledger, user, { value, decimals }) => {
+    if (value === 0n) state.mapDel(GAS, `${pledger}gp`, user);
+    else state.mapPut(GAS, `${pledger}gp`, user, values.decimal(value, decimals), null);
+  };
+
+  function refresh(user) {
+    put(user, 'gs', available(user));
+    putTime(user);
+  }
+
   // -- methods -------------------------------------------------------------------------------------------------------
 
-  const get = (account, suffix) => state.get(GAS, `${account}${suffix}`);
-  const put = (account, suffix, value) => state.put(GAS, `${account}${suffix}`, value, null);
-  const putGas = (account, suffix, amount) => put(account, suffix, values.decimal(amount, GAS_DECIMALS));
-  const putPledge = (account, amount) => put(account, 'gt', values.decimal(amount, IOST_DECIMALS));
-  const putTime = (account) => put(account, 'gu', values.int(context.block().timeNs));
-
-  function pledgeAmount(text) {
+  // Checks who pledges (or takes back) what for whom; returns the amount. `others`: whom the messages name for either.
+  function admit([pledger, user, text], verb, [first, second]) {
     op();
-    const parsed = parse(text, IOST_DECIMALS);
-    if (parsed.error !== undefined || parsed.value <= 0n) fail(`invalid amount ${text}`);
-    if (parsed.value < MIN_PLEDGE) fail(`min pledge num is ${format(MIN_PLEDGE, IOST_DECIMALS)}`);
-    return parsed.value;
+    if (!authority.accountExists(pledger)) fail(`invalid user name ${first}`);
+    op();
+    if (!authority.accountExists(user)) fail(`invalid user name ${second}`);
+    if (!authority.requireAuth(pledger, 'transfer')) fail('transaction has no permission');
+    op();
+    const { value, error } = parse(text, IOST_DECIMALS);
+    if (error !== undefined || value <= 0n) fail(`invalid amount ${text}`);
+    if (value < MIN_OF_ACTION) fail(`min ${verb} num is &{${MIN_OF_ACTION} ${IOST_DECIMALS} <nil>}`); // as the reference prints it
+    return iost(value);
   }
 
-  function pledgeOf(pledger, user) {
-    return amountOf(state.mapHasGet(GAS, `${pledger}gp`, user));
-  }
-
-  const putPledgeOf = (pledger, user, amount) => state.mapPut(GAS, `${pledger}gp`, user, values.decimal(amount, IOST_DECIMALS), null);
-
-  // Brings the stock up to date; returns stock, limit and pledge.
-  function refresh(user) {
-    const stock = amountOf(get(user, 'gs'));
-    const since = get(user, 'gu')?.data ?? 0n;
-    const pledge = amountOf(get(user, 'gt'));
-    const limit = amountOf(get(user, 'gl'));
-    const now = grown(stock, limit, pledge, since, context.block().timeNs);
-    putGas(user, 'gs', now);
+  function firstPledge(pledger, user, amount) {
+    putPledge(pledger, user, amount);
     putTime(user);
-    return { stock: now, limit, pledge };
+    put(user, 'gt', amount);
+    put(user, 'gl', fixed.product(amount, LIMIT));
+    put(user, 'gs', fixed.product(amount, IMMEDIATE));
   }
 
-  function checkUser(user) {
-    op();
-    if (!authority.accountExists(user)) fail(`invalid user name ${user}`);
+  // Adds a pledge, or takes one back when the amount is negative; `given`: the gas that comes with it.
+  function changePledge(pledger, user, amount, given) {
+    refresh(user);
+    put(user, 'gt', fixed.sum(get(user, 'gt'), amount));
+    const limit = fixed.sum(get(user, 'gl'), fixed.product(amount, LIMIT));
+    put(user, 'gl', limit);
+    put(user, 'gs', smaller(fixed.sum(get(user, 'gs'), given), limit));
+    putPledge(pledger, user, fixed.sum(pledgeOf(pledger, user), amount));
   }
 
-  function addPledge(pledger, user, amount) {
-    if (cell(user, 'gs') === null) {
-      op();
-      pledgeOf(pledger, user);
-      putPledge(user, amount);
-      putGas(user, 'gl', forPledge(amount, LIMIT));
-      putTime(user);
-      putGas(user, 'gs', forPledge(amount, IMMEDIATE));
-      putPledgeOf(pledger, user, amount);
-      return;
-    }
-    const { stock, limit, pledge } = refresh(user);
-    const own = pledgeOf(pledger, user);
-    putPledge(user, pledge + amount);
-    putGas(user, 'gl', limit + forPledge(amount, LIMIT));
-    putGas(user, 'gs', stock + forPledge(amount, IMMEDIATE));
-    putPledgeOf(pledger, user, own + amount);
-  }
+  const timeOf = (user) => state.get(GAS, `${user}gu`)?.data ?? 0n;
 
-  function pledge([pledger, user, text]) {
-    op();
-    requireAuth(pledger, 'transfer');
-    checkUser(user);
-    const amount = pledgeAmount(text);
+  function pledge(args) {
+    const [pledger, user, text] = args;
+    const amount = admit(args, 'pledge', [pledger, user]);
+    if (timeOf(user) === 0n) firstPledge(pledger, user, amount);
+    else changePledge(pledger, user, amount, fixed.product(amount, IMMEDIATE));
     op();
     frames.callContract('token.iost', 'transfer', encodeArray(['iost', pledger, GAS, text, '']), false);
-    addPledge(pledger, user, amount);
-    receiptOf([pledger, user, text]);
+    receiptOf(args);
     return [];
   }
 
-  function takePledge(pledger, user, amount) {
-    const own = pledgeOf(pledger, user);
-    if (own === 0n) fail(`${pledger} did not pledge for ${user}`);
-    if (amount > own) fail(`you cannot unpledge more than your pledge ${format(amount, IOST_DECIMALS)} > ${format(own, IOST_DECIMALS)}`);
-    const { stock, limit, pledge } = refresh(user);
-    const left = pledge - amount;
-    if (left < MIN_REMAINING) {
-      fail(`unpledge too much (${format(pledge, IOST_DECIMALS)} - ${format(amount, IOST_DECIMALS)}) less than ${format(MIN_REMAINING, IOST_DECIMALS)}`);
+  function requirePledge(pledger, user, amount) {
+    if (pledgeOf(pledger, user).value === 0n) fail(`${pledger} did not pledge for ${user}`);
+    const total = get(user, 'gt');
+    if (fixed.less(fixed.sum(total, fixed.negate(amount)), iost(MIN_OF_USER))) {
+      fail(`unpledge too much (${shown(total)} - ${shown(amount)}) less than ${shown(iost(MIN_OF_USER))}`);
     }
-    const lower = limit - forPledge(amount, LIMIT);
-    putPledge(user, left);
-    putGas(user, 'gl', lower);
-    if (stock > lower) putGas(user, 'gs', lower);
-    if (own === amount) state.mapDel(GAS, `${pledger}gp`, user);
-    else putPledgeOf(pledger, user, own - amount);
+    const own = pledgeOf(pledger, user);
+    if (fixed.less(own, amount)) fail(`you cannot unpledge more than your pledge ${shown(amount)} > ${shown(own)}`);
   }
 
-  function unpledge([pledger, user, text]) {
+  function unpledge(args) {
+    const [pledger, user] = args;
+    const amount = admit(args, 'unpledge', [user, pledger]); // the reference's messages name the wrong one of the two
+    requirePledge(pledger, user, amount);
+    if (timeOf(user) === 0n) fail('cannot unpledge! No pledge before');
+    changePledge(pledger, user, fixed.negate(amount), NOTHING);
     op();
-    requireAuth(pledger, 'transfer');
-    checkUser(user);
-    const amount = pledgeAmount(text);
-    takePledge(pledger, user, amount);
-    const time = context.blockTime() + FREEZE_NS;
-    frames.callContract('token.iost', 'transferFreeze', encodeArray(['iost', GAS, pledger, text, time, '']), true);
-    receiptOf([pledger, user, text]);
+    const thaws = context.block().timeNs + FREEZE_NS;
+    frames.callContract('token.iost', 'transferFreeze', encodeArray(['iost', GAS, pledger, shown(amount), thaws, '']), true);
+    receiptOf(args);
     return [];
   }
 
@@ -167,8 +155,15 @@
     { name: 'unpledge', args: ['string', 'string', 'string'], run: unpledge },
   ]);
 
-  // What pledging `text` iost gives at once, in hundredths of gas.
-  const producedBy = (text) => forPledge(parse(text, IOST_DECIMALS).value ?? 0n, IMMEDIATE);
-
-  V8VM.gas = { available, pay, producedBy, format: (amount) => format(amount, GAS_DECIMALS) };
+  V8VM.gas = {
+    MIN_OF_USER,
+    available,
+    pay,
+    less: fixed.less,
+    sum: fixed.sum,
+    hundredths: (amount) => fixed.of(amount, GAS_DECIMALS),
+    inHundredths: (amount) => fixed.rescale(amount, GAS_DECIMALS).value,
+    producedBy: (pledged) => fixed.product(iost(pledged), IMMEDIATE),
+    format: shown,
+  };
 })(globalThis.V8VM);

@@ -5,39 +5,60 @@
 (function (V8VM) {
   'use strict';
 
-  const { RegExpPrototypeTest, StringPrototypeEndsWith, StringPrototypeIncludes } = V8VM.primordials;
-  const { state, values, context, authority } = V8VM;
+  const { RegExpPrototypeTest, StringPrototypeCodePointAt, StringPrototypeEndsWith, StringPrototypeIncludes } = V8VM.primordials;
+  const { meter, costs, state, values, context, authority } = V8VM;
+  const { utf8Length } = V8VM.text;
   const { fail, op } = V8VM.natives.kit;
 
   const DOMAIN = 'domain.iost';
-  const URL = /^[a-z0-9_.]{5,16}$/;
+  const MIN_BYTES = 5;
+  const MAX_BYTES = 16;
+  const ALLOWED = /^[a-z0-9_.]*$/;
 
   function checkUrl(url) {
-    op();
-    if (!RegExpPrototypeTest(URL, url) || !StringPrototypeIncludes(url, '.')) fail(`url invalid. url should be 5-16 of [a-z0-9_.] with a dot, got ${url}`);
-    if (StringPrototypeEndsWith(url, '.iost') && !authority.requireAuth('admin', 'domain')) fail('transaction has no permission');
+    const bytes = utf8Length(url);
+    if (bytes < MIN_BYTES || bytes > MAX_BYTES) fail(`url invalid. url length should be between ${MIN_BYTES},${MAX_BYTES} got ${url}`);
+    if (!StringPrototypeIncludes(url, '.')) fail("url invalid. url must contain '.'");
+    if (RegExpPrototypeTest(ALLOWED, url)) return;
+    let i = 0;
+    while (RegExpPrototypeTest(ALLOWED, url[i])) i++;
+    fail(`url invalid. url contains invalid character ${StringPrototypeCodePointAt(url, i)}`);
   }
 
-  const ownerOf = (url) => state.mapGet(DOMAIN, 'dns_owner_table', url)?.data ?? null;
-  const putOwner = (url, account) => state.mapPut(DOMAIN, 'dns_owner_table', url, values.text(account), context.current().publisher);
+  function refuse(message) {
+    meter.charge(costs.refusal);
+    fail(message);
+  }
+
+  // The publisher; it asks for an url that `owner` has, or nobody (null).
+  function requireApplicant(owner) {
+    const { publisher } = context.current();
+    if (owner !== null && owner !== publisher) refuse('no privilege of claimed url');
+    if (!authority.requireAuth(publisher, 'domain')) fail('no permission of claimed url');
+    return publisher;
+  }
+
+  const ownerOf = (url) => state.readField(DOMAIN, 'dns_owner_table', url)?.data ?? null;
+  const write = (table, name, text) => state.mapPut(DOMAIN, table, name, values.text(text), null);
 
   function link([url, contract]) {
+    op();
     checkUrl(url);
-    const { publisher } = context.current();
-    const owner = ownerOf(url);
-    if (owner !== null && owner !== publisher) fail('no privilege of claimed url');
-    if (owner === null) putOwner(url, publisher);
-    state.mapPut(DOMAIN, 'dns_table', url, values.text(contract), publisher);
-    state.mapPut(DOMAIN, 'dns_revert_table', contract, values.text(url), publisher);
+    if (StringPrototypeEndsWith(url, '.iost') && !authority.requireAuth('admin', 'domain')) fail('only admin has permission to claim url .iost');
+    meter.charge(costs.context); // the transaction tells who asks
+    const publisher = requireApplicant(ownerOf(url));
+    write('dns_table', url, contract);
+    write('dns_revert_table', contract, url);
+    write('dns_owner_table', url, publisher);
     return null; // the reference answers nothing at all
   }
 
   function transfer([url, account]) {
-    checkUrl(url);
+    meter.charge(costs.context);
     const owner = ownerOf(url);
-    if (owner === null) fail("url doesn't have owner. Link directly");
-    if (owner !== context.current().publisher) fail('no privilege of claimed url');
-    putOwner(url, account);
+    if (owner === null) refuse("url doesn't have owner. Link directly");
+    requireApplicant(owner);
+    write('dns_owner_table', url, account);
     return null; // the reference answers nothing at all
   }
 

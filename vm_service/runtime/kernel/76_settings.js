@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { JSONParse, NumberIsInteger } = V8VM.primordials;
+  const { JSONParse, NumberIsSafeInteger } = V8VM.primordials;
   const { costs, costTable, state } = V8VM;
 
   let loaded = null; // the stored value that `costs` reflects
@@ -12,11 +12,19 @@
     for (const [name, price] of costTable.TABLE) costs[name] = price;
   }
 
+  const NET = 10; // gas of a unit of Net
+
+  // Gas of a price as it is set, or null when it is none.
+  function gasOf({ CPU = 0, Net = 0 }) {
+    const gas = CPU + NET * Net;
+    return NumberIsSafeInteger(gas) && gas >= 0 ? gas : null;
+  }
+
   function apply(text) {
     const given = JSONParse(text).Costs ?? {};
     for (const name in given) {
-      const price = given[name].CPU;
-      if (costTable.SETTINGS[name] !== undefined && NumberIsInteger(price) && price >= 0) costs[costTable.SETTINGS[name]] = price;
+      const gas = gasOf(given[name]);
+      if (gas !== null) for (const [price, units] of costTable.SETTINGS[name] ?? []) costs[price] = gas * units;
     }
   }
 
@@ -24,7 +32,7 @@
   function refresh() {
     if (!stale) return;
     stale = false;
-    const cell = state.readPlain('system.iost', 'settings');
+    const cell = state.readField('system.iost', 'settings', 'host');
     if (cell === loaded) return;
     loaded = cell;
     reset();

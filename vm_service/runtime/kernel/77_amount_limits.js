@@ -4,6 +4,23 @@
 
   const { authority, token, decimal, Failure } = V8VM;
 
+  const ANY = '*';
+  const UNLIMITED = 'unlimited';
+  const ANY_DECIMALS = 0; // a limit for any token is in whole tokens
+
+  // Checks a list of limits. Throws Failure.
+  function validate(limits) {
+    const seen = new Set();
+    for (const { token: name, val } of limits) {
+      if (seen.has(name)) throw new Failure(`duplicated token in amountLimit: ${name}`);
+      seen.add(name);
+      if (name !== ANY && !token.exists(name)) throw new Failure(`token not exists in amountLimit, token:"${name}" val:"${val}"`);
+      if (val === UNLIMITED) continue;
+      const { error } = decimal.parse(val, name === ANY ? ANY_DECIMALS : token.decimals(name));
+      if (error !== undefined) throw new Failure(error);
+    }
+  }
+
   // What left accounts from move `first` on: token -> amount in smallest units.
   function sumMoves(moves, first) {
     const sums = new Map();
@@ -14,19 +31,25 @@
     return sums;
   }
 
-  // Whether a list of limits forbids an amount. Nothing listed means nothing allowed.
-  function exceeds(limits, sym, amount) {
-    let limit = '0';
-    for (const { token: name, val } of limits) {
-      if (name === sym) {
-        limit = val;
-        break;
-      }
-      if (name === '*') limit = val;
-    }
-    return limit !== 'unlimited' && amount > decimal.parse(limit, token.decimals(sym)).value;
+  // The limit for a token: its own entry, else that for any token. With neither, nothing is allowed.
+  function limitFor(limits, sym) {
+    let found = null;
+    for (const limit of limits) if (limit.token === sym || (limit.token === ANY && found?.token !== sym)) found = limit;
+    return found;
   }
 
+  // Whether a list of limits forbids an amount.
+  function exceeds(limits, sym, amount) {
+    if (amount <= 0n) return false;
+    const limit = limitFor(limits, sym);
+    if (limit === null) return true;
+    if (limit.val === UNLIMITED) return false;
+    const decimals = token.decimals(sym);
+    if (limit.token === sym) return amount > decimal.parse(limit.val, decimals).value;
+    return amount > decimal.parse(limit.val, ANY_DECIMALS).value * decimal.POWERS[decimals];
+  }
+
+  // Checks what the running action moved, from move `firstMove` on. Throws Failure.
   function checkMoves(method, transaction, firstMove) {
     const { moves, amountsMoved, tx } = transaction;
     if (moves.length === firstMove) return;
@@ -39,5 +62,5 @@
     }
   }
 
-  V8VM.amountLimits = { check: checkMoves };
+  V8VM.amountLimits = { validate, check: checkMoves };
 })(globalThis.V8VM);

@@ -2,17 +2,19 @@
 (function (V8VM) {
   'use strict';
 
-  const { JSONParse, MathFloor, StringPrototypeIndexOf, StringPrototypeSlice } = V8VM.primordials;
-  const { meter, costs, context, authority, gas, publishing, Failure } = V8VM;
+  const { MathFloor, StringPrototypeIndexOf, StringPrototypeSlice } = V8VM.primordials;
+  const { meter, costs, context, contracts, authority, gas, token, amountLimits, decimal, Failure } = V8VM;
 
   const MIN_RATIO = 100;
   const MAX_RATIO = 10000;
   const MIN_LIMIT = 600000;
   const MAX_LIMIT = 400000000;
   const MAX_LIFE_NS = 90n * 10n ** 9n;
+  const [IOST, IOST_DECIMALS] = ['iost', 8];
   const UNMETERED = 2 ** 52; // limit while the kernel itself asks, outside of any budget
 
-  const isBase = (tx) => tx.base === true; // the head of a block, marked by whoever runs the block
+  // Whether nobody pays a transaction's gas: in block 0, and at the head of a block, marked by whoever runs the block.
+  const isFree = (tx) => context.block().number === 0 || tx.base === true;
 
   class Refusal {
     constructor(text) {
@@ -37,26 +39,46 @@
     if (created > now || BigInt(tx.expiration) <= now || now > created + MAX_LIFE_NS) refuse('transaction is expired or of the future');
   }
 
-  // A pledge for oneself may count the gas that it will give.
-  function pledgedNow({ actions, publisher }) {
-    if (actions.length !== 1 || actions[0].contract !== 'gas.iost' || actions[0].action !== 'pledge') return 0n;
+  function pledgeArguments(data) {
+    const method = contracts.find('gas.iost')?.methods.get('pledge');
+    if (method === undefined) return null;
     try {
-      const [pledger, user, amount] = JSONParse(actions[0].data);
-      return pledger === publisher && user === publisher ? gas.producedBy(`${amount}`) : 0n;
-    } catch {
-      return 0n;
+      return V8VM.arguments.unmarshal(method, data);
+    } catch (error) {
+      if (error instanceof Failure) refuse(`invalid gas pledge args ${error.message} ${data}`);
+      throw error;
     }
   }
 
-  function checkGas(tx) {
-    const limit = BigInt(tx.gas_limit);
-    const available = gas.available(tx.publisher);
-    if (available >= limit || available + pledgedNow(tx) >= limit) return;
-    refuse(`gas not enough: user ${tx.publisher} has ${gas.format(available)} < ${gas.format(limit)}`);
+  // What a transaction pledges for its own publisher, in smallest units of iost; null when it does anything else.
+  function ownPledge({ actions, publisher }) {
+    if (actions.length !== 1 || actions[0].contract !== 'gas.iost' || actions[0].action !== 'pledge') return null;
+    const args = pledgeArguments(actions[0].data);
+    if (args === null || args[0] !== publisher || args[1] !== publisher) return null;
+    const { value, error } = decimal.parse(args[2], IOST_DECIMALS);
+    if (error !== undefined || value < gas.MIN_OF_USER) refuse(`invalid gas pledge amount ${error ?? '<nil>'} ${args[2]}`);
+    return value;
   }
 
+  // A pledge for oneself may count the gas that it will give.
+  function checkGas(tx) {
+    const limit = gas.hundredths(BigInt(tx.gas_limit));
+    const available = gas.available(tx.publisher);
+    if (!gas.less(available, limit)) return;
+    const pledge = ownPledge(tx);
+    if (pledge === null) refuse(`gas not enough: user ${tx.publisher} has ${gas.format(available)} < ${gas.format(limit)}`);
+    const balance = token.balance(IOST, tx.publisher);
+    const shown = (amount) => decimal.format(amount, IOST_DECIMALS);
+    if (balance < pledge) refuse(`iost token amount not enough for pledgement ${shown(balance)} < ${shown(pledge)}`);
+    const given = gas.producedBy(pledge);
+    if (!gas.less(gas.sum(available, given), limit)) return;
+    const text = `${gas.format(available)} + ${gas.format(given)} < ${gas.format(limit)}`;
+    refuse(`gas not enough even if considering the new gas pledgement ${text}`);
+  }
+
+  // The keys of the publisher count for every signer, those of the signers not for the publisher.
   function checkSigners(tx) {
-    const signing = new Set(tx.tx_keys);
+    const signing = new Set([...tx.tx_keys, ...tx.publisher_keys]);
     for (const signer of tx.signers) {
       const at = StringPrototypeIndexOf(signer, '@');
       if (at < 0 || StringPrototypeIndexOf(signer, '@', at + 1) >= 0) refuse(`illegal signer: ${signer}`);
@@ -68,7 +90,7 @@
 
   function checkLimits(tx) {
     try {
-      publishing.checkAmountLimits(tx.amount_limit, false);
+      amountLimits.validate(tx.amount_limit);
     } catch (error) {
       if (error instanceof Failure) refuse(error.message);
       throw error;
@@ -78,7 +100,7 @@
   // Returns the gas paid before execution: the bytes and the accounts read. Throws Refusal.
   function prepare(tx) {
     const paid = costs.netByte * tx.size;
-    if (context.block().number === 0 || isBase(tx)) return paid;
+    if (isFree(tx)) return paid;
     checkNumbers(tx, paid);
     checkTime(tx);
     checkGas(tx);
@@ -95,5 +117,5 @@
     return MathFloor((tx.gas_limit || MAX_LIMIT) / (tx.gas_ratio || MIN_RATIO));
   }
 
-  V8VM.preparation = { Refusal, UNMETERED, prepare, gasLimit, isBase };
+  V8VM.preparation = { Refusal, UNMETERED, prepare, gasLimit, isFree };
 })(globalThis.V8VM);

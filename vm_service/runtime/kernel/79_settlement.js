@@ -4,7 +4,7 @@
 
   const { ArrayPrototypeSort, StringPrototypeEndsWith } = V8VM.primordials;
   const { journal, state, values, keys, context, authority, gas, token, publishing } = V8VM;
-  const { isBase } = V8VM.preparation;
+  const { isFree } = V8VM.preparation;
 
   function payerAccount(payer) {
     if (StringPrototypeEndsWith(payer, '.iost')) return null;
@@ -21,20 +21,19 @@
       const account = payerAccount(payer);
       if (account === null || bytes === 0n) continue;
       const balance = token.balance('ram', account);
-      if (balance < bytes) return `pay ram failed. id: ${payer} need ${bytes}, actual ${balance}`;
+      if (balance < bytes) return `pay ram failed. id: ${account} need ${bytes}, actual ${balance}`;
       overwriteInt(keys.field('token.iost', `TB${account}`, 'ram'), balance - bytes);
       overwriteInt(keys.plain('ram.iost', `UR${account}`), (state.readPlain('ram.iost', `UR${account}`)?.data ?? 0n) + bytes);
     }
     return null;
   }
 
-  const mustPayGas = (tx) => context.block().number !== 0 && !isBase(tx);
-
   // Takes the gas from the publisher. Returns what is wrong, or null.
   function payGas(tx, result) {
-    const amount = BigInt(result.gas_usage);
-    if (!mustPayGas(tx) || gas.pay(tx.publisher, amount)) return null;
-    return `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need: ${gas.format(amount)}`;
+    const amount = gas.hundredths(BigInt(result.gas_usage));
+    if (isFree(tx) || gas.pay(tx.publisher, amount)) return null;
+    const need = gas.format(amount);
+    return `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need ${need} ${tx.publisher} ${need}`;
   }
 
   V8VM.settlement = { payRam, payGas };

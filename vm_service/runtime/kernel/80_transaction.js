@@ -3,15 +3,15 @@
 //   prepare   refused -> {refused}                        nothing is charged, no receipt
 //   actions   the first failure ends the transaction      status 4, its writes dropped
 //   settle    RAM or gas cannot be paid                   status 2, its writes dropped
-//   gas is paid in every case, after the rollback
+//   gas is paid in every case, after the rollback; a pledge for oneself that fails may leave nothing to pay with: {refused}
 (function (V8VM) {
   'use strict';
 
   const { ArrayPrototypePush } = V8VM.primordials;
-  const { meter, costs, journal, context, frames, amountLimits, Failure, STOP } = V8VM;
-  const { Refusal, UNMETERED, prepare, gasLimit } = V8VM.preparation;
+  const { meter, costs, journal, context, frames, gas, amountLimits, Failure, STOP } = V8VM;
+  const { Refusal, UNMETERED, prepare, gasLimit, isFree } = V8VM.preparation;
   const { payRam, payGas } = V8VM.settlement;
-  const { utf8Length, utf8Cut, encodeArray } = V8VM.text;
+  const { utf8Length, firstCharacters, encodeArray } = V8VM.text;
 
   // Statuses of receipts: code, name, when. The VM itself gives 0, 2, 4 and 8; the others are kept for the reference's numbering.
   const STATUSES = [
@@ -30,32 +30,29 @@
   const RUNTIME_ERROR = 4;
   const UNKNOWN_ERROR = 8;
 
-  const SHOWN_ACTION_BYTES = 100;
+  const SHOWN_ACTION_CHARACTERS = 100;
 
   // -- actions -------------------------------------------------------------------------------------------------------
 
   function runAction(action, transaction) {
-    const firstReceipt = transaction.receipts.length;
     const firstMove = transaction.moves.length;
-    let called = null;
     const results = frames.runAction(action.contract, action.action, action.data, (method) => {
-      called = method;
-      meter.charge(costs.limitEntry * method.amountLimit.length);
+      amountLimits.check(method, transaction, firstMove);
     });
-    meter.charge(costs.receiptIssued * (transaction.receipts.length - firstReceipt));
-    amountLimits.check(called, transaction, firstMove);
     const text = results === null ? 'null' : encodeArray(results);
     meter.charge(costs.netByte * utf8Length(text));
     return text;
   }
 
+  // The line break belongs to the description: it counts, and is cut with the rest.
   function shownAction({ contract, action, data }) {
-    const text = `Action{Contract: ${contract}, ActionName: ${action}, Data: ${data}}`;
-    const cut = utf8Cut(text, SHOWN_ACTION_BYTES);
+    const text = `Action{Contract: ${contract}, ActionName: ${action}, Data: ${data}}\n`;
+    const cut = firstCharacters(text, SHOWN_ACTION_CHARACTERS);
     return cut.length < text.length ? `${cut}...` : text;
   }
 
-  const runtimeError = (action, message) => ({ code: RUNTIME_ERROR, message: `running action ${shownAction(action)}\n error: ${message}` });
+  const runtimeError = (action, message) => ({ code: RUNTIME_ERROR, message: `running action ${shownAction(action)} error: ${message}` });
+  const OUT_OF_GAS = { code: RUNTIME_ERROR, message: 'out of gas' };
 
   // Runs one action within the budget left; returns {text} or {status}. Throws the stops that are not the contract's.
   function attempt(action, transaction) {
@@ -66,7 +63,7 @@
     } catch (error) {
       if (meter.dead === 'gas') {
         meter.dead = null; // all gas stays used
-        return { status: { code: RUNTIME_ERROR, message: 'out of gas' } };
+        return { status: OUT_OF_GAS };
       }
       if (error === STOP || meter.dead !== null) throw error;
       if (error instanceof Failure) return { status: runtimeError(action, error.message) };
@@ -74,13 +71,24 @@
     }
   }
 
+  // Whether the publisher can no longer pay for the limit: an action may have taken pledges back.
+  const lacksGas = (tx) => !isFree(tx) && gas.inHundredths(gas.available(tx.publisher)) / BigInt(tx.gas_ratio) < BigInt(gasLimit(tx));
+
+  // Runs an action; returns what `attempt` does and the gas it used.
+  function runOne(action, tx, transaction) {
+    transaction.gasJs = null;
+    const outcome = attempt(action, transaction);
+    const { used } = meter;
+    meter.enter(UNMETERED);
+    return lacksGas(tx) ? { status: OUT_OF_GAS, used: transaction.budget } : { ...outcome, used };
+  }
+
   function runActions(tx, transaction, result) {
     let used = 0;
     for (const action of tx.actions) {
-      transaction.gasJs = null;
-      const outcome = attempt(action, transaction);
-      used += meter.used;
-      transaction.budget -= meter.used;
+      const outcome = runOne(action, tx, transaction);
+      used += outcome.used;
+      transaction.budget -= outcome.used;
       ArrayPrototypePush(result.gas_js, transaction.gasJs);
       if (outcome.status !== undefined) {
         result.status = outcome.status;
@@ -94,19 +102,20 @@
 
   // -- the end -------------------------------------------------------------------------------------------------------
 
+  // Returns why not even the gas can be paid, or null.
   function settle(tx, transaction, result) {
     if (result.status.code === SUCCESS) {
       const problem = payRam(transaction.ram) ?? payGas(tx, result);
       if (problem === null) {
         fill(transaction, result);
-        return;
+        return null;
       }
       result.status = { code: BALANCE_NOT_ENOUGH, message: `balance not enough after executing actions: ${problem}` };
     }
     journal.rollback();
     V8VM.settings.changed();
     result.returns = [];
-    payGas(tx, result); // enough after the rollback: it was there before the actions ran
+    return payGas(tx, result); // it was there before the actions ran, unless a pledge was to bring it
   }
 
   function fill({ ram, receipts, events }, result) {
@@ -148,7 +157,8 @@
     transaction.budget = gasLimit(tx) - paid;
     result.gas_usage = (paid + runActions(tx, transaction, result)) * tx.gas_ratio;
     meter.enter(UNMETERED);
-    settle(tx, transaction, result);
+    const unpaid = settle(tx, transaction, result);
+    if (unpaid !== null) return { refused: unpaid };
     result.console = transaction.console;
     return result;
   }

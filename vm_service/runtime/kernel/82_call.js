@@ -58,7 +58,8 @@
   }
 
   // A method on a bare host: no transaction, no amount limits, no base cost. {contract, action, data, publisher, signers,
-  // gas_limit (gas)} and for JavaScript that is not published `source` (with `raw` it runs as it is, uncharged). Effects are kept when it succeeds.
+  // gas_limit (gas)} and for JavaScript that is not published `source` (with `raw` it runs as it is, uncharged). Effects are kept,
+  // even of a call that fails: a bare host rolls nothing back.
   function bare(call) {
     const opened = context.openTransaction(pseudoTransaction(call), new Set(call.signers ?? []));
     opened.budget = call.gas_limit;
