@@ -9,6 +9,7 @@
   } = V8VM.primordials;
   const { encode, parseExact, RawNumber, JsonText } = V8VM.text;
   const { int64 } = V8VM.decimal;
+  const { scan } = V8VM.jsonScan;
   const { Failure } = V8VM;
 
   const INTEGER = /^-?[0-9]+$/;
@@ -36,17 +37,32 @@
     return false;
   }
 
+  // The text of the value that the data holds. Throws Failure when there is none.
+  function firstValue(text) {
+    const { end, error } = scan(text);
+    if (error !== undefined) throw new Failure(`error in data: ${error}, ${text}`);
+    return StringPrototypeSlice(text, 0, end);
+  }
+
+  // Whether texts and booleans are all in their places. REQUIRES: there are no other types.
+  function fits(types, list) {
+    for (let i = 0; i < types.length; i++) if (typeof list[i] !== (types[i] === 'bool' ? 'boolean' : types[i])) return false;
+    return true;
+  }
+
   function parseList(types, data) {
     const text = StringPrototypeEndsWith(data, ',]') ? `${StringPrototypeSlice(data, 0, data.length - 2)}]` : data;
     if (nestsTooDeep(text)) throw new Failure('error in data: nested too deep');
-    let list;
+    const exact = needsExactNumbers(types);
     try {
-      list = needsExactNumbers(types) ? parseExact(text) : JSONParse(text);
+      const list = exact ? parseExact(text) : JSONParse(text);
+      if (ArrayIsArray(list) && (exact || fits(types, list))) return list;
     } catch {
-      throw new Failure(`error in data: ${data}`);
+      // the reader below tells why, or goes on with what the text begins with
     }
-    if (!ArrayIsArray(list)) throw new Failure(`error args should be array, ${data}`);
-    return list;
+    const list = parseExact(firstValue(text)); // messages show numbers as they are written
+    if (ArrayIsArray(list)) return list;
+    throw new Failure(`error args should be array, type assertion to []interface{} failed, ${shown(list)}`);
   }
 
   // How the reference prints a value that has the wrong type.
