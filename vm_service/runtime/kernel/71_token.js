@@ -113,10 +113,8 @@
     state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(items, 0)), publisher());
   }
 
-  // Notes for the amount limits what went out of an account; what stays with it needs none.
-  function moved(sym, from, to, amount) {
-    if (from !== to) ArrayPrototypePush(context.current().moves, { sym, from, amount });
-  }
+  // Notes for the amount limits what went out of an account, were it to itself.
+  const moved = (sym, from, amount) => ArrayPrototypePush(context.current().moves, { sym, from, amount });
 
   function requireEnough(sym, balance, amount) {
     if (balance >= amount) return;
@@ -299,7 +297,7 @@
       take(sym, from, amount);
       give(sym, to, amount);
     }
-    moved(sym, from, to, amount);
+    moved(sym, from, amount);
     receiptOf([sym, from, to, text, memo]);
     return [];
   }
@@ -312,7 +310,7 @@
     const amount = admit(sym, from, text);
     take(sym, from, amount);
     freeze(sym, to, amount, time);
-    moved(sym, from, to, amount);
+    moved(sym, from, amount);
     receiptOf([sym, from, to, text, time, memo]);
     return [];
   }
@@ -337,7 +335,7 @@
     const amount = parseAmount(sym, text);
     take(sym, from, amount);
     putInfo(sym, 'supply', values.int(info(sym, 'supply') - amount), null);
-    moved(sym, from, null, amount);
+    moved(sym, from, amount);
     receiptOf([sym, from, text]);
     return [];
   }
