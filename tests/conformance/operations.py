@@ -330,8 +330,9 @@ def unknown_fields(step: Step) -> list[str]:
 
 
 def prepare(world: World) -> None:
-    """Puts the scenario's native contracts and initial state in place."""
-    for contract, version in world.scenario.natives.items():
+    """Puts the scenario's native contracts and initial state in place; every chain has system.iost."""
+    always = {"system.iost": "1.0.0"} if world.scenario.level == "tx" else {}
+    for contract, version in {**always, **world.scenario.natives}.items():
         native(world, {"contract": contract, "version": version})
     if world.scenario.level == "vm":
         fresh_state(world)

@@ -12,9 +12,10 @@
   const DOMAIN_CONTRACT = 'domain.iost';
   const DOMAIN_TABLE = 'dns_table';
 
+  // Of entries with one name the first counts.
   function methodsOf(info) {
     const methods = new Map();
-    for (const method of info.abi) methods.set(method.name, method);
+    for (const method of info.abi) if (!methods.has(method.name)) methods.set(method.name, method);
     return methods;
   }
 

@@ -66,13 +66,15 @@
   // -- cells, paid for -----------------------------------------------------------------------------------------------
 
   const get = (account, suffix) => numberOf(state.get(GAS, `${account}${suffix}`));
-  const put = (account, suffix, { value, decimals }) => state.put(GAS, `${account}${suffix}`, values.decimal(value, decimals), null);
+  // What no stored number can hold is refused; the reference stops there.
+  const storable = ({ value, decimals }) => (fixed.fits({ value }) ? values.decimal(value, decimals) : fail('gas overflow'));
+  const put = (account, suffix, amount) => state.put(GAS, `${account}${suffix}`, storable(amount), null);
   const putTime = (account) => state.put(GAS, `${account}gu`, values.int(context.block().timeNs), null);
   const pledgeOf = (pledger, user) => numberOf(state.mapHasGet(GAS, `${pledger}gp`, user), iost(0n));
 
-  const putPledge = (pledger, user, { value, decimals }) => {
-    if (value === 0n) state.mapDel(GAS, `${pledger}gp`, user);
-    else state.mapPut(GAS, `${pledger}gp`, user, values.decimal(value, decimals), null);
+  const putPledge = (pledger, user, amount) => {
+    if (amount.value === 0n) state.mapDel(GAS, `${pledger}gp`, user);
+    else state.mapPut(GAS, `${pledger}gp`, user, storable(amount), null);
   };
 
   function refresh(user) {
