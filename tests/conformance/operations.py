@@ -123,7 +123,7 @@ def deploy(world: World, step: Step) -> Outcome:
     source = world.scenario.contracts[alias]
     data = marshal([contract_json("", source.abi, world.fill(source.code))])
     request = _request(world, step, [("system.iost", "setCode", data)], limit=DEPLOY_GAS_LIMIT, amount_limit=())
-    outcome, tx_hash = world.transact(request, publishes=True)
+    outcome, tx_hash = world.transact(request)
     world.ids[alias] = "Contract" + tx_hash
     return outcome
 

@@ -1,4 +1,7 @@
-"""Signatures of a scenario's accounts: real ones where it brings the secret key; repeatable, since they are hashed."""
+"""Signatures of a scenario's accounts: real ones where it brings the secret key; repeatable, since they are hashed.
+
+The nonce is made by RFC 6979 with SHA-256, as libsecp256k1 does for the reference: the same transaction has the same hash.
+"""
 
 from dataclasses import dataclass
 
@@ -48,7 +51,7 @@ class Signer:
     def _signature(self, digest: bytes) -> bytes:
         if self.secret is None:
             return bytes(SIGNATURE_BYTES)
-        algorithm = ec.ECDSA(utils.Prehashed(hashes.SHA3_256()), deterministic_signing=True)
+        algorithm = ec.ECDSA(utils.Prehashed(hashes.SHA256()), deterministic_signing=True)
         encoded = ec.derive_private_key(self.secret, ec.SECP256K1()).sign(digest, algorithm)
         r, s = utils.decode_dss_signature(encoded)
         return r.to_bytes(32) + min(s, ORDER - s).to_bytes(32)

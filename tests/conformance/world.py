@@ -135,9 +135,10 @@ class World:
             self.executor.drop(result)
         return result.results[0]
 
-    def transact(self, request: Request, publishes: bool = False) -> tuple[Outcome, str]:
+    def transact(self, request: Request) -> tuple[Outcome, str]:
         """Runs one transaction; returns what it gave and its hash in base58."""
         transaction, tx_hash = self._built(request)
+        publishes = any(action[:2] == ("system.iost", "setCode") for action in request.actions)
         while publishes and len(contract_id(tx_hash)) != ID_CHARS:
             transaction.expiration_ns += 1
             transaction, tx_hash = self._signed(transaction, request)
