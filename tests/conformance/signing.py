@@ -1,6 +1,6 @@
 """Signatures of a scenario's accounts: real ones where it brings the secret key; repeatable, since they are hashed.
 
-The nonce is made by RFC 6979 with SHA-256, as libsecp256k1 does for the reference: equal transactions have equal hashes.
+Nonces are made by RFC 6979 with SHA-256, as libsecp256k1 does for the reference, so transactions have its hashes.
 """
 
 from dataclasses import dataclass
