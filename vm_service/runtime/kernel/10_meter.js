@@ -12,10 +12,11 @@
   const SPENT = -1;
   const STOP = ObjectFreeze({ __proto__: null, toString: ObjectFreeze(() => 'stopped') });
 
-  // Native work that the reference leaves unpriced is counted in units of about 10 ns. A sandbox has 2 ms of it for free and one
-  // unit more with each unit of gas; what lies above costs gas, one for one. Ordinary calls stay far below.
+  // Native work that the reference leaves unpriced is counted in units of about 10 ns. An action has 2 ms of it for free, with
+  // all sandboxes that it opens inside each other, and one unit more with each unit of gas that they used; what lies above costs
+  // gas, one for one. Ordinary actions stay far below. One account for all of them: what a contract may do does not shrink when
+  // another one calls it, and many small calls earn no more than one.
   const FREE_WORK = 200000;
-  const FREE_WORK_NESTED = 25000; // of a sandbox inside another: starting it costs 30,000 gas
 
   // Truncates to a small integer: a fraction anywhere in `meter` would turn its fields into boxed doubles.
   const whole = (n) => (n < MAX_LIMIT ? n | 0 : MAX_LIMIT);
@@ -25,7 +26,8 @@
     left = 0; // gas that may still be used, a whole number; negative once stopped
     ceiling = 0; // the limit
     depth = 0; // slots (8 bytes) of the native stack that counted frames hold
-    done = 0; // units of work done
+    done = 0; // units of work done by the running sandboxes and those that they called
+    earned = 0; // gas that the callers of the running sandbox had used when they called
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
     unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
@@ -68,7 +70,7 @@
     work(n) {
       if (n < 0) return; // what is counted came out negative: nothing is done
       meter.done += whole(n);
-      const excess = meter.done - FREE_WORK - meter.used;
+      const excess = meter.done - FREE_WORK - meter.earned - meter.used;
       if (excess > 0) meter.charge(excess);
     }
 
@@ -98,13 +100,14 @@
       meter.left = meter.unspent;
     }
 
-    // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth goes on counting: the frames of
-    // caller and callee lie on one stack.
+    // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth and work go on counting: the frames of
+    // caller and callee lie on one stack, and one account pays for their work.
     enter(limit) {
-      const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, done: meter.done };
+      const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, earned: meter.earned };
+      if (meter.running > 0) meter.earned += meter.used;
+      else meter.earned = meter.done = 0;
       meter.ceiling = whole(limit);
       meter.left = meter.dead === null ? meter.ceiling : SPENT;
-      meter.done = meter.running > 0 ? FREE_WORK - FREE_WORK_NESTED : 0;
       return saved;
     }
 
@@ -112,7 +115,7 @@
       meter.left = meter.dead === null ? saved.left : SPENT;
       meter.ceiling = saved.ceiling;
       meter.depth = saved.depth;
-      meter.done = saved.done;
+      meter.earned = saved.earned;
     }
   }
 
