@@ -81,12 +81,23 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call in block 0: what contracts accept there only, such as naming their admin."""
+
+    contract: str
+    method: str
+    args: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SystemContract:
     """A contract deployed by initSetCode."""
 
     id: str
     code: str
     abi: Mapping[str, Any]
+    calls: Sequence[Call] = ()
+    """Made right after, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ class Genesis:
     accounts: Sequence[Account]
     tokens: Sequence[Token]
     contracts: Sequence[SystemContract]
+    ram_token: bool = True
+    """Whether the token `ram` exists from the start; without, a contract of the description creates it."""
 
 
 # -- what is written as it is ------------------------------------------------------------------------------------------
@@ -139,11 +152,15 @@ def _seed(genesis: Genesis) -> _Cells:
             for suffix in ("gs", "gl"):
                 amount = StoredValue("f", f"{account.gas}.00", "gas.iost")
                 cells[plain_key("gas.iost", account.id + suffix)] = amount.encode()
-    _seed_ram(cells, genesis.accounts)
+    if genesis.ram_token:
+        _seed_ram_token(cells, genesis.accounts)
+    for account in genesis.accounts:
+        if account.ram:
+            cells.put_field("token.iost", f"TB{account.id}", RAM, StoredValue("i", str(account.ram)))
     return cells
 
 
-def _seed_ram(cells: _Cells, accounts: Sequence[Account]) -> None:
+def _seed_ram_token(cells: _Cells, accounts: Sequence[Account]) -> None:
     attributes = {
         "issuer": StoredValue("s", RAM_MARKET),
         "totalSupply": StoredValue("i", str(RAM_TOTAL_BYTES)),
@@ -156,9 +173,6 @@ def _seed_ram(cells: _Cells, accounts: Sequence[Account]) -> None:
     }
     for name, value in attributes.items():
         cells.put_field("token.iost", f"TI{RAM}", name, value)
-    for account in accounts:
-        if account.ram:
-            cells.put_field("token.iost", f"TB{account.id}", RAM, StoredValue("i", str(account.ram)))
 
 
 # -- what block 0 executes ---------------------------------------------------------------------------------------------
@@ -178,6 +192,8 @@ def _actions(genesis: Genesis) -> Iterable[tuple[str, str, str]]:
             yield "token.iost", "issue", _compact([symbol, account.id, amount])
     for contract in genesis.contracts:
         yield "system.iost", "initSetCode", _compact([contract.id, encode_contract(contract)])
+        for call in contract.calls:
+            yield call.contract, call.method, _compact(call.args)
 
 
 def _varint(number: int) -> bytes:

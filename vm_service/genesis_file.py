@@ -1,10 +1,11 @@
 """Genesis files: what a chain starts with, in YAML (docs/genesis.md).
 
-chain:      {time: 2026-01-01T00:00:00Z, witness: genesis}
+chain:      {time: 2026-01-01T00:00:00Z, witness: genesis, ram_token: true}
 natives:    {token.iost: "1.0.6", ...}                     # default: NATIVE_VERSIONS
 accounts:   [{id, owner, active, gas, ram, balances: {token: amount}}]
 tokens:     [{symbol, issuer, total_supply, decimal, full_name, can_transfer, only_issuer_can_transfer}]
-contracts:  [{id, code: FILE, abi: FILE}]   # by initSetCode, in order; files beside this one
+contracts:  [{id, code: FILE, abi: FILE, calls: [{contract, method, args}]}]   # by initSetCode, in order;
+                                                                            # files beside this one
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from vm_service import base58
-from vm_service.genesis import NATIVE_VERSIONS, Account, Genesis, GenesisError, SystemContract, Token
+from vm_service.genesis import NATIVE_VERSIONS, Account, Call, Genesis, GenesisError, SystemContract, Token
 
 _TOKEN_CONFIG: Final = {
     "decimal": "decimal",
@@ -48,7 +49,7 @@ def load(path: Path) -> Genesis:
 def _genesis(raw: Mapping[str, Any], folder: Path) -> Genesis:
     _known(raw, {"chain", "natives", "accounts", "tokens", "contracts"})
     chain = raw.get("chain") or {}
-    _known(chain, {"time", "witness"})
+    _known(chain, {"time", "witness", "ram_token"})
     return Genesis(
         time_ns=_time_ns(chain.get("time")),
         witness=str(chain.get("witness", "genesis")),
@@ -56,7 +57,14 @@ def _genesis(raw: Mapping[str, Any], folder: Path) -> Genesis:
         accounts=[_account(item) for item in raw.get("accounts") or []],
         tokens=[_token(item) for item in raw.get("tokens") or []],
         contracts=[_contract(item, folder) for item in raw.get("contracts") or []],
+        ram_token=_switch(chain.get("ram_token", True)),
     )
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false is needed, not {value!r}")
+    return value
 
 
 def _known(item: Mapping[str, Any], names: set[str]) -> None:
@@ -91,6 +99,16 @@ def _token(item: Mapping[str, Any]) -> Token:
 
 
 def _contract(item: Mapping[str, Any], folder: Path) -> SystemContract:
-    _known(item, {"id", "code", "abi"})
+    _known(item, {"id", "code", "abi", "calls"})
     abi = json.loads((folder / item["abi"]).read_text("utf-8"))
-    return SystemContract(str(item["id"]), (folder / item["code"]).read_text("utf-8"), abi)
+    contract_id = str(item["id"])
+    calls = [_call(call, contract_id) for call in item.get("calls") or []]
+    return SystemContract(contract_id, (folder / item["code"]).read_text("utf-8"), abi, calls)
+
+
+def _call(item: Mapping[str, Any], contract: str) -> Call:
+    _known(item, {"contract", "method", "args"})
+    args = item.get("args") or []
+    if not isinstance(args, list):
+        raise TypeError(f"args of {item['method']}: a list is needed")
+    return Call(str(item.get("contract", contract)), str(item["method"]), args)

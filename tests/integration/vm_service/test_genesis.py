@@ -73,6 +73,9 @@ def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Pa
         (f"{{id: admin, active: {KEY}", "{id: admin", "KeyError: 'active'"),
         ("code: note.js,", "code: missing.js,", "missing.js"),
         ("accounts:", "accounts: [", "genesis.yaml"),
+        ("witness: first", "ram_token: no way", "true or false is needed"),
+        ("abi: note.js.abi}", "abi: note.js.abi, calls: [{name: read}]}", "unknown: name"),
+        ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: 7}]}", "args of read: a list is needed"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(file: Path, old: str, new: str, text: str) -> None:
@@ -102,4 +105,43 @@ def test_a_contract_that_is_refused_is_an_error(file: Path) -> None:
     (file.parent / "note.js").write_text("class Note { read() {} }\nmodule.exports = Note;\n", "utf-8")
 
     with pytest.raises(GenesisError, match="init not found"):
+        build(load(file))
+
+
+CALLED = """
+class Market {
+  init() { storage.put('open', 'no'); }
+  open(admin, prices) {
+    if (block.number !== 0) throw new Error('only in block 0');
+    storage.put('admin', admin);
+    storage.put('prices', JSON.stringify(prices));
+    blockchain.callWithAuth('token.iost', 'create', ['ram', 'ram.iost', 1000000, { decimal: 0 }]);
+    blockchain.callWithAuth('token.iost', 'issue', ['ram', 'ram.iost', '500']);
+  }
+}
+module.exports = Market;
+"""
+
+
+def test_contracts_are_called_after_their_deployment(file: Path) -> None:
+    abi = {"lang": "javascript", "version": "1.0.0", "abi": [{"name": "open", "args": ["string", "json"]}]}
+    (file.parent / "market.js").write_text(CALLED, "utf-8")
+    (file.parent / "market.js.abi").write_text(json.dumps(abi), "utf-8")
+    entry = "  - id: ram.iost\n    code: market.js\n    abi: market.js.abi\n"
+    entry += "    calls: [{method: open, args: [admin, {byte: 0.005}]}]\n"
+    file.write_text(FILE.replace("witness: first", "witness: first, ram_token: false") + entry, "utf-8")
+
+    first = build(load(file))
+
+    assert first.actions[-2:] == [("system.iost", "initSetCode"), ("ram.iost", "open")]
+    assert _data(first.writes, plain_key("ram.iost", "admin")) == "admin"
+    assert _data(first.writes, plain_key("ram.iost", "prices")) == '{"byte":0.005}'
+    assert _data(first.writes, field_key("token.iost", "TBram.iost", "ram")) == "500"
+    assert int(_data(first.writes, field_key("token.iost", "TBadmin", "ram"))) > 0
+
+
+def test_a_call_that_fails_is_an_error(file: Path) -> None:
+    file.write_text(FILE.replace("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: write}]}"), "utf-8")
+
+    with pytest.raises(GenesisError, match=r"note.iost write (?s:.*)abi write not found"):
         build(load(file))
