@@ -23,10 +23,10 @@ def _text(number: int, text: str) -> bytes:
 
 def encode(contract_id: str, abi: Mapping[str, Any], code: str) -> str:
     """Returns the contract in base64."""
-    info = _text(1, abi["lang"]) + _text(2, abi["version"])
+    info = _text(1, abi.get("lang") or "") + _text(2, abi.get("version") or "")
     for method in abi.get("abi") or []:
         content = _text(1, method["name"]) + b"".join(_field(2, arg.encode()) for arg in method.get("args") or [])
         for limit in method.get("amountLimit") or []:
-            content += _field(3, _text(1, limit["token"]) + _text(2, limit["val"]))
+            content += _field(3, _text(1, limit.get("token") or "") + _text(2, limit.get("val") or ""))
         info += _field(3, content)
     return base64.b64encode(_text(1, contract_id) + _field(2, info) + _text(3, code)).decode()

@@ -26,7 +26,9 @@ def contract_json(contract_id: str, abi: Mapping[str, Any], code: str) -> str:
         _present(
             name=method["name"],
             args=method.get("args"),
-            amountLimit=[_present(token=limit["token"], val=limit["val"]) for limit in method.get("amountLimit") or []],
+            amountLimit=[
+                _present(token=limit.get("token"), val=limit.get("val")) for limit in method.get("amountLimit") or []
+            ],
         )
         for method in abi.get("abi") or []
     ]

@@ -110,7 +110,7 @@ def preset_record(contract_id: str, abi: Mapping[str, Any], code: str) -> str:
         {"name": m["name"], "args": m.get("args") or [], "amountLimit": m.get("amountLimit") or []}
         for m in abi.get("abi") or []
     ]
-    info = {"lang": abi["lang"], "version": abi["version"], "abi": methods}
+    info = {"lang": abi.get("lang") or "javascript", "version": abi.get("version") or "", "abi": methods}
     record = {"id": contract_id, "info": info, "code": code, "code_hash": "", "code_bytes": len(code), "raw": True}
     return compact(record)
 
@@ -211,6 +211,8 @@ def _with_numbers(step: Step) -> Step:
 
 
 def _call_native(world: World, step: Step) -> Outcome:
+    if step.get("fresh_state"):
+        fresh_state(world)
     return world.call_bare(
         {
             "contract": world.contract(step["contract"]),
@@ -257,6 +259,11 @@ def fresh_state(world: World) -> None:
     cells: dict[str, str | None] = {key: None for key in world.ledger.state.dump() if not key.startswith(contracts)}
     if cells:
         world.ledger.write(cells)
+    put_state(world)
+
+
+def put_state(world: World) -> None:
+    """Puts the initial values of the scenario in place."""
     for name, value in (world.scenario.initial.get("state") or {}).items():
         kind, contract, key, *field = name.split("-")
         stored = StoredValue("i" if str(value).lstrip("-").isdecimal() else "s", str(value))
@@ -334,8 +341,7 @@ def prepare(world: World) -> None:
     always = {"system.iost": "1.0.0"} if world.scenario.level == "tx" else {}
     for contract, version in {**always, **world.scenario.natives}.items():
         native(world, {"contract": contract, "version": version})
-    if world.scenario.level == "vm":
-        fresh_state(world)
+    put_state(world)
 
 
 def dump(value: object) -> str:
