@@ -14,7 +14,7 @@ from tests.conformance.scenario import Scenario
 from tests.conformance.world import World
 
 CASES = Path(__file__).parent / "cases"
-LOWERED_ONLY = {"probe_builtins", "probe_statements"}
+LOWERED_ONLY = {"lang_names", "probe_builtins", "probe_statements"}
 """Names and labels whose rules the image enforces itself (`eval`, `globalThis`, labels across charges)."""
 
 PROGRAMS = int(os.environ.get("LOWERING_PROGRAMS", "150"))

@@ -3,6 +3,8 @@
 (function (V8VM) {
   'use strict';
 
+  const words = (text) => text.trim().split(/\s+/);
+
   // Names that a contract may use without declaring them.
   const GLOBALS = {
     kept: ['Object', 'Number', 'Symbol', 'String', 'Array', 'Error', 'JSON', 'Math', 'isNaN', 'isFinite'],
@@ -21,11 +23,13 @@
     ],
   };
 
-  // Names of other environments: unknown here, but `typeof` may ask for them (libraries do). Asking for any other unknown name is an error.
-  const ASKED_FOR = [
-    'globalThis', 'window', 'self', 'global', 'process', 'exports', 'define', 'Buffer', 'navigator', 'document', 'setTimeout', 'BigInt',
-    'WeakRef', 'FinalizationRegistry', 'AggregateError', 'Iterator', 'structuredClone', 'Temporal', 'queueMicrotask', 'crypto', 'gc',
-  ];
+  // Names by which code looks for a host to get at: unknown here, and even `typeof` of one is an error.
+  const HOST_NAMES = /^(?:__|(?:_?(?:host|native|kernel|meter|v8|mini)[a-z_]*|performance|fetch|XMLHttpRequest|WebSocket|Worker|postMessage|importScripts|Deno|Bun)$)/;
+
+  // Modules of Node.js: what `require` gives for one can be turned into nothing.
+  const HOST_MODULES = new Set(words(`assert async_hooks buffer child_process cluster crypto dgram diagnostics_channel dns domain events fs http http2 https
+    inspector module net os path perf_hooks process punycode querystring readline repl stream string_decoder sys timers tls trace_events tty url
+    util v8 vm wasi worker_threads zlib`));
 
   // Names that share the script scope with the contract: declaring one at top level fails every call.
   const REDECLARED = [
@@ -40,11 +44,10 @@
 
   // Properties of the intrinsics that a contract can reach. `kept` stay (30_strings.js and the like give them their price), `nulled`
   // are null as in the reference, `symbols` are the well-known symbols that stay; whatever is not named is deleted.
-  const words = (text) => text.trim().split(/\s+/);
   const INTRINSICS = {
     'String': { kept: words('length name prototype fromCharCode fromCodePoint raw') },
     'String.prototype': {
-      kept: words(`length constructor toString valueOf charAt charCodeAt concat includes endsWith indexOf lastIndexOf replace search split
+      kept: words(`length constructor toString valueOf toJSON charAt charCodeAt concat includes endsWith indexOf lastIndexOf replace search split
         startsWith slice substring toLowerCase toUpperCase trim trimLeft trimRight repeat`),
       nulled: words(`anchor big blink bold codePointAt fixed fontcolor fontsize italics link localeCompare match normalize padEnd padStart
         small strike sub substr sup toLocaleLowerCase toLocaleUpperCase trimStart trimEnd`),
@@ -71,9 +74,9 @@
       kept: words(`length name prototype EPSILON MAX_SAFE_INTEGER MAX_VALUE MIN_SAFE_INTEGER MIN_VALUE NEGATIVE_INFINITY NaN
         POSITIVE_INFINITY isFinite isInteger isNaN isSafeInteger parseFloat parseInt`),
     },
-    'Number.prototype': { kept: words('constructor toExponential toFixed toPrecision toString valueOf'), nulled: ['toLocaleString'] },
+    'Number.prototype': { kept: words('constructor toExponential toFixed toJSON toPrecision toString valueOf'), nulled: ['toLocaleString'] },
     'Boolean': { kept: words('length name prototype') },
-    'Boolean.prototype': { kept: words('constructor toString valueOf') },
+    'Boolean.prototype': { kept: words('constructor toJSON toString valueOf') },
     'Symbol': {
       kept: words(`length name prototype for keyFor asyncIterator hasInstance isConcatSpreadable iterator match replace search species split
         toPrimitive toStringTag unscopables`),
@@ -112,6 +115,7 @@
     'Boolean.prototype': words('constructor toString valueOf'),
     'Generator.prototype': words('constructor next return throw'),
     'Iterator.prototype': ['constructor'],
+    'Console.prototype': words('constructor _format debug info warn error log'),
   };
 
   for (const name of ENGINE_ERRORS) OVERRIDABLE[`${name}.prototype`] = words('constructor name message');
@@ -120,5 +124,5 @@
   const DELETED_GLOBALS = words(`WebAssembly SharedArrayBuffer Atomics Intl Temporal FinalizationRegistry WeakRef Date Promise eval Function
     AsyncDisposableStack DisposableStack SuppressedError ShadowRealm Iterator Float16Array console gc escape unescape`);
 
-  V8VM.permits = { GLOBALS, ASKED_FOR, REDECLARED, DEPTH_SLOTS, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
+  V8VM.permits = { GLOBALS, HOST_NAMES, HOST_MODULES, REDECLARED, DEPTH_SLOTS, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
 })(globalThis.V8VM);

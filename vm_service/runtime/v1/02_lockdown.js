@@ -45,13 +45,33 @@
       'StringIterator.prototype': prototypeOf(''[Symbol.iterator]()),
       'GeneratorFunction.prototype': generatorFunction,
       'Generator.prototype': generatorFunction.prototype,
+      'Console.prototype': v1.console.Console.prototype,
     };
   }
 
   const define = (target, key, value) => ObjectDefineProperty(target, key, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
 
-  function defineAll(target, methods) {
-    for (const key of ReflectOwnKeys(methods)) define(target, key, methods[key]);
+  // Functions show the names and the lengths that those of the reference have.
+  function label(method, name, length) {
+    ObjectDefineProperty(method, 'name', { __proto__: null, value: name, configurable: true });
+    ObjectDefineProperty(method, 'length', { __proto__: null, value: length, configurable: true });
+  }
+
+  // Puts methods in the place of the engine's own, whose names and lengths they take over.
+  function defineAll(target, methods, origin = target) {
+    for (const key of ReflectOwnKeys(methods)) {
+      const original = ObjectGetOwnPropertyDescriptor(origin, key)?.value;
+      if (typeof original === 'function' && key !== 'constructor') label(methods[key], original.name, original.length);
+      define(target, key, methods[key]);
+    }
+  }
+
+  // The same for what the reference puts in the place of the engine's own: functions without a name, which take what they are given.
+  function defineNameless(target, methods) {
+    for (const key of ReflectOwnKeys(methods)) {
+      label(methods[key], '', 0);
+      define(target, key, methods[key]);
+    }
   }
 
   // -- step 1: prices ----------------------------------------------------------------------------------------------
@@ -69,8 +89,17 @@
       if ('value' in descriptor) define(replacement, key, descriptor.value);
     }
     givePrototype(replacement, intrinsic.prototype);
-    defineAll(replacement, statics);
+    label(replacement, intrinsic.name, intrinsic.length);
+    defineAll(replacement, statics, intrinsic);
     define(intrinsic.prototype, 'constructor', replacement);
+  }
+
+  // The stringifier of the reference gives primitive values a `toJSON` that `for in` finds; that of texts is then removed.
+  function putToJSON() {
+    const put = (prototype, value) => ObjectDefineProperty(prototype, 'toJSON', { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+    put(Number.prototype, Number.prototype.valueOf);
+    put(Boolean.prototype, Boolean.prototype.valueOf);
+    put(String.prototype, null);
   }
 
   function putPrices() {
@@ -78,9 +107,12 @@
     stand(strings.constructors.String, String, strings.statics);
     givePrototype(strings.constructors.priced, String.prototype);
     define(String.prototype, 'constructor', strings.constructors.priced);
-    defineAll(String.prototype, strings.methods);
+    label(strings.constructors.priced, '', 0);
+    defineNameless(String.prototype, strings.methods);
     stand(arrays.constructors.Array, Array, {});
-    defineAll(Array.prototype, arrays.methods);
+    label(arrays.constructors.Array, '', 0);
+    defineNameless(Array.prototype, arrays.methods);
+    putToJSON();
     stand(objects.numberConstructors.Number, Number, objects.numberStatics);
     defineAll(Number.prototype, objects.numberMethods);
     stand(objects.symbolFunctions.Symbol, Symbol, objects.symbolStatics);
@@ -98,9 +130,11 @@
     givePrototype(constructor, Function.prototype);
     defineAll(Function.prototype, { ...functionMethods, constructor });
     define(prototypeOf(function* () {}), 'constructor', constructor); // eslint-disable-line no-empty-function
-    defineAll(Math, objects.mathFunctions);
-    defineAll(JSON, { parse: json.parse, stringify: json.stringify });
+    defineNameless(Math, objects.mathFunctions);
+    defineNameless(JSON, { parse: json.parse, stringify: json.stringify });
+    label(json.stringify, '', 3);
     defineAll(numbers.prototype, numbers.wrapped);
+    label(numbers.BigNumber, '', 0);
   }
 
   // -- step 2: removal ---------------------------------------------------------------------------------------------
@@ -197,7 +231,7 @@
     const overridable = [];
     for (const name in OVERRIDABLE) for (const key of OVERRIDABLE[name]) overridable[overridable.length] = makeOverridable(intrinsics[name], key);
     for (const name of DELETED_GLOBALS) delete globalThis[name];
-    freezeAll([...hidden(), ...overridable, ...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
+    V8VM.v1.hardened = freezeAll([...hidden(), ...overridable, ...ObjectValues(intrinsics), ...ObjectValues(V8VM.v1.endowments.shared()), ...ObjectValues(V8VM.v1.storage.methods)]);
   }
 
   V8VM.lockdown = lockdown;

@@ -61,6 +61,8 @@
       ['stringify', 24, '`JSON.stringify`'],
       ['value', 56, 'each value that it visits, and 1 for each unit of what it writes for it'],
       ['toJSON', 8, 'a value with a `toJSON`'],
+      ['replacer', 8, 'a value that a function replaces'],
+      ['indentUnit', 2, 'each blank of a number of blanks to indent with, and a call of `Math`'],
       ['quote', 12, 'a quoted text or name'],
       ['quotedUnit', 2, 'each unit of it'],
       ['escapedUnit', 0.1, 'each unit, and 1, of a text with anything to escape'],

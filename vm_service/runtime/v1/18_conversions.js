@@ -60,10 +60,10 @@
     return typeof plain === 'symbol' || typeof plain === 'string' ? plain : `${plain}`;
   }
 
-  // Length that a comparison with text pays for.
+  // Length that a comparison with text pays for. What is no text is asked twice for it, and pays what that costs, as in the reference.
   function textLength(value) {
     if (typeof value === 'string') return value.length;
-    return value === null || value === undefined ? 0 : value.toString().length;
+    return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
   }
 
   V8VM.v1.convert = { isObject, primitive, number, text, propertyKey, textLength, scan, LONG_TEXT, UNITS_PER_CHARACTER };

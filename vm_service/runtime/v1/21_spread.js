@@ -2,9 +2,10 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ArrayPrototypePush, Number, ObjectAssign, SymbolIterator } = V8VM.primordials;
+  const { ArrayIsArray, ArrayPrototypePush, ObjectAssign, SymbolIterator, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep, DEPTH_LIMIT } = V8VM.v1;
+  const { number } = V8VM.v1.convert;
 
   const MAX_SPREAD = 60000; // arguments; V8 passes at most 65,535
   const STEP_WORK = 4; // of an iterator
@@ -15,9 +16,16 @@
   const FERAL_VALUES = Array.prototype[SymbolIterator];
   const isPlainArray = (value) => ArrayIsArray(value) && value[SymbolIterator] === FERAL_VALUES;
 
+  function payLength(value) {
+    if (value === undefined || value === null) return;
+    const length = number(value.length);
+    if (length > 0) meter.charge(length);
+  }
+
   // Charges for a spread value and returns something that may be iterated without running contract code uncounted.
-  function items(value) {
-    meter.charge(Number(value.length));
+  function items(value, refuse = refuseItems) {
+    payLength(value);
+    if (value === undefined || value === null || typeof value[SymbolIterator] !== 'function') refuse(value);
     if (typeof value === 'string') return value;
     if (isPlainArray(value) && forms.isRow(value)) { // no accessor runs, so its length stays what was paid for
       if (value.length > LONG_LIST) meter.work(value.length * ITEM_WORK);
@@ -31,9 +39,18 @@
     return list;
   }
 
+  function refuseItems() {
+    throw new TypeError('_IOSTSpreadElement is not a function or its return value is not iterable');
+  }
+
+  function refuseArguments(value) {
+    if (value !== undefined && value !== null) throw new TypeError('Spread syntax requires ...iterable[Symbol.iterator] to be a function');
+    throw new TypeError(`_IOSTSpreadElement(...) is not iterable (cannot read property ${value})`);
+  }
+
   // The same for the arguments of a call: they lie on the native stack until it returns.
   function spread(value) {
-    const list = items(value);
+    const list = items(value, refuseArguments);
     if (list.length > MAX_SPREAD || (meter.depth += list.length) > DEPTH_LIMIT) tooDeep();
     meter.work(list.length * ARGUMENT_WORK);
     return list;

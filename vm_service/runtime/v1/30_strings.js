@@ -8,7 +8,7 @@
     StringPrototypeIncludes, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeRepeat, StringPrototypeReplace,
     StringPrototypeSearch, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeSubstring,
     StringPrototypeToLowerCase, StringPrototypeToUpperCase, StringPrototypeTrim, StringPrototypeTrimEnd, StringPrototypeTrimStart,
-    StringPrototypeValueOf, TypeError, Error, RangeError, ReflectConstruct,
+    StringPrototypeValueOf, TypeError, RangeError, ReflectConstruct,
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { text, number, isObject } = V8VM.v1.convert;
@@ -29,6 +29,9 @@
     if (value === null || value === undefined) throw new TypeError(`String.prototype.${name} called on null or undefined`);
     return text(value);
   }
+
+  // The same for the methods that the reference hands String(this).
+  const shown = (value) => (typeof value === 'string' ? value : describe(value));
 
   function pay(self) {
     meter.take((CALL + PER_UNIT * self.length) | 0);
@@ -98,38 +101,38 @@
       return joined;
     },
     includes(search, start) {
-      const self = own(this, 'includes');
+      const self = shown(this);
       pay(self);
       const needle = refusePattern(search, 'includes');
       paySearch(self, needle);
       return StringPrototypeIncludes(self, needle, position(start));
     },
     endsWith(search, end) {
-      const self = own(this, 'endsWith');
+      const self = shown(this);
       pay(self);
       return StringPrototypeEndsWith(self, refusePattern(search, 'endsWith'), position(end));
     },
     startsWith(search, start) {
-      const self = own(this, 'startsWith');
+      const self = shown(this);
       pay(self);
       return StringPrototypeStartsWith(self, refusePattern(search, 'startsWith'), position(start));
     },
     indexOf(search, start) {
-      const self = own(this, 'indexOf');
+      const self = shown(this);
       pay(self);
       const needle = text(search);
       paySearch(self, needle);
       return StringPrototypeIndexOf(self, needle, position(start));
     },
     lastIndexOf(search, start) {
-      const self = own(this, 'lastIndexOf');
+      const self = shown(this);
       pay(self);
       const needle = text(search);
       payBackward(self, needle);
       return StringPrototypeLastIndexOf(self, needle, position(start));
     },
     replace(search, replacement) {
-      const self = own(this, 'replace');
+      const self = shown(this);
       pay(self);
       if (isPattern(search)) return StringPrototypeReplace(self, search, replacement); // the number library's own patterns
       const needle = needleOf(search, 'replace');
@@ -142,17 +145,16 @@
       return StringPrototypeReplace(self, needle, pattern);
     },
     search(pattern) {
-      const self = own(this, 'search');
+      const self = shown(this);
       pay(self);
       if (isPattern(pattern)) return StringPrototypeSearch(self, pattern);
       const needle = pattern === undefined ? '' : needleOf(pattern, 'search');
-      // A text here is a regular expression, whose cost nothing bounds: only plain texts are searched.
-      if (RegExpPrototypeTest(SPECIAL, needle)) throw new Error('String.prototype.search of a regular expression is not supported');
+      if (RegExpPrototypeTest(SPECIAL, needle)) return V8VM.v1.patterns.search(self, needle);
       paySearch(self, needle);
       return StringPrototypeIndexOf(self, needle);
     },
     split(separator, limit) {
-      const self = own(this, 'split');
+      const self = shown(this);
       pay(self);
       const most = limit === undefined ? undefined : number(limit);
       if (separator === undefined) return StringPrototypeSplit(self, undefined, most);
@@ -162,39 +164,39 @@
       return StringPrototypeSplit(self, needle, most);
     },
     slice(start, end) {
-      const self = own(this, 'slice');
+      const self = shown(this);
       pay(self);
       return StringPrototypeSlice(self, position(start), position(end));
     },
     substring(start, end) {
-      const self = own(this, 'substring');
+      const self = shown(this);
       pay(self);
       return StringPrototypeSubstring(self, position(start), position(end));
     },
     toLowerCase() {
-      const self = own(this, 'toLowerCase');
+      const self = shown(this);
       pay(self);
       payCase(self);
       return StringPrototypeToLowerCase(self);
     },
     toUpperCase() {
-      const self = own(this, 'toUpperCase');
+      const self = shown(this);
       pay(self);
       payCase(self);
       return StringPrototypeToUpperCase(self);
     },
     trim() {
-      const self = own(this, 'trim');
+      const self = shown(this);
       pay(self);
       return StringPrototypeTrim(self);
     },
     trimLeft() {
-      const self = own(this, 'trimLeft');
+      const self = shown(this);
       pay(self);
       return StringPrototypeTrimStart(self);
     },
     trimRight() {
-      const self = own(this, 'trimRight');
+      const self = shown(this);
       pay(self);
       return StringPrototypeTrimEnd(self);
     },
@@ -232,11 +234,10 @@
     String: function String(...args) {
       return makeString(args, new.target);
     },
-    // What `text.constructor` gives: priced.
+    // What `text.constructor` gives: priced by the text.
     priced: function String(...args) {
-      const made = makeString(args, new.target);
-      meter.charge(CALL + PER_UNIT * made.length);
-      return made;
+      meter.charge(CALL + PER_UNIT * (new.target === undefined ? this.length : NaN)); // `new` fails, as in the reference
+      return makeString(args, undefined);
     },
   };
 

@@ -32,10 +32,8 @@
 
   // -- `this` ------------------------------------------------------------------------------------------------------
 
-  // The array a method reads: `this` itself, or a copy of an array-like.
-  function listOf(value, name) {
-    if (ArrayIsArray(value)) return value;
-    if (value === null || value === undefined) throw new TypeError(`Array.prototype.${name} called on null or undefined`);
+  // A copy of an array-like.
+  function copyOf(value) {
     const like = Object(value);
     const claimed = wholeNumber(like.length);
     const length = claimed > 0 ? claimed : 0;
@@ -45,6 +43,13 @@
     for (let i = 0; i < length; i++) if (i in like) list[i] = like[i];
     list.length = length;
     return list;
+  }
+
+  // The array a method reads: `this` itself, or a copy of an array-like. What has no length has no price either, which is an error.
+  function listOf(value) {
+    if (ArrayIsArray(value)) return value;
+    if (typeof value.length !== 'number') meter.charge(NaN);
+    return copyOf(value);
   }
 
   // The array a method changes.
@@ -67,7 +72,7 @@
   }
 
   function shown(value) {
-    if (value === null || typeof value !== 'object') return typeof value === 'string' ? `"${value}"` : String(value);
+    if (value === null || typeof value !== 'object') return String(value);
     return ArrayIsArray(value) ? '[object Array]' : '#<Object>';
   }
 
@@ -142,7 +147,7 @@
 
   const visiting = {
     forEach(callback, self) {
-      const list = listOf(this, 'forEach');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
@@ -151,7 +156,7 @@
       meter.depth = saved;
     },
     every(callback, self) {
-      const list = listOf(this, 'every');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
@@ -166,15 +171,15 @@
       return true;
     },
     find(callback, self) {
-      const list = listOf(this, 'find');
+      const list = listOf(this);
       const at = search(list, this, callback, self);
       return at < 0 ? undefined : list[at];
     },
     findIndex(callback, self) {
-      return search(listOf(this, 'findIndex'), this, callback, self);
+      return search(listOf(this), this, callback, self);
     },
     filter(callback, self) {
-      const list = listOf(this, 'filter');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
@@ -189,7 +194,7 @@
       return kept;
     },
     map(callback, self) {
-      const list = listOf(this, 'map');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
@@ -221,27 +226,27 @@
   const looking = {
     includes(item, from) {
       const start = wholeNumber(from);
-      const list = listOf(this, 'includes');
+      const list = listOf(this);
       meter.charge(CALL + VISIT * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeIncludes, list, item, start);
     },
     indexOf(item, from) {
       const start = wholeNumber(from);
-      const list = listOf(this, 'indexOf');
+      const list = listOf(this);
       meter.charge(CALL + SCAN * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeIndexOf, list, item, start);
     },
     lastIndexOf(item, ...from) {
       const start = from.length === 0 ? -1 : wholeNumber(from[0]);
-      const list = listOf(this, 'lastIndexOf');
+      const list = listOf(this);
       meter.charge(CALL + SCAN * list.length);
       payCompare(list, item);
       return native(ArrayPrototypeLastIndexOf, list, item, start);
     },
     keys() {
-      const list = listOf(this, 'keys');
+      const list = listOf(this);
       meter.charge(CALL + SCAN * list.length);
       return ArrayPrototypeKeys(list);
     },
@@ -249,7 +254,7 @@
 
   const joining = {
     join(separator) {
-      const list = listOf(this, 'join');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       const between = separator === undefined ? ',' : text(separator);
@@ -259,8 +264,8 @@
       return joined;
     },
     toString() {
+      meter.charge(CALL + VISIT * number(this.length));
       const self = Object(this);
-      meter.charge(CALL + VISIT * number(self.length));
       const { join } = self;
       return typeof join === 'function' ? FunctionPrototypeCall(join, self) : ObjectPrototypeToString(self);
     },
@@ -297,7 +302,7 @@
 
   const copying = {
     slice(start, end) {
-      const list = listOf(this, 'slice');
+      const list = listOf(this);
       const { length } = list;
       meter.charge(CALL + COPY * length);
       const first = index(start, length, 0);
@@ -317,8 +322,8 @@
       const lists = [];
       let count = 0;
       for (let p = -1; p < parts.length; p++) {
-        const part = p < 0 ? Object(this) : parts[p];
-        const list = isSpreadable(part) ? listOf(part, 'concat') : [part];
+        const part = p < 0 ? receiver(this) : parts[p];
+        const list = isSpreadable(part) ? spreadable(part) : [part];
         lists[p + 1] = { list, length: list.length };
         count += list.length;
       }
@@ -357,17 +362,24 @@
       return native(ArrayPrototypeReverse, array);
     },
     sort(compare) {
-      if (compare !== undefined && typeof compare !== 'function') {
-        throw new TypeError('The comparison function must be either a function or undefined');
-      }
       const array = arrayOf(this, 'sort');
       const { length } = array;
       meter.charge(CALL + VISIT * length);
+      if (compare !== undefined && typeof compare !== 'function') {
+        throw new TypeError('The comparison function must be either a function or undefined');
+      }
       payForm(array, MOVE_WORK);
       if (compare !== undefined) paySort(length, SORT_WORK);
       return native(ArrayPrototypeSort, array, compare ?? order(array));
     },
   };
+
+  const spreadable = (value) => (ArrayIsArray(value) ? value : copyOf(value));
+
+  function receiver(value) {
+    if (value === null || value === undefined) throw new TypeError('Array.prototype.concat called on null or undefined');
+    return Object(value);
+  }
 
   function isSpreadable(value) {
     if (!isObject(value)) return false;
@@ -431,7 +443,7 @@
   const constructors = {
     Array: function Array(...args) {
       const length = args.length === 1 && typeof args[0] === 'number' ? args[0] : args.length;
-      if (length >= 0 && length < 4294967296) {
+      if (length >= 0 && length < 4294967296 && length % 1 === 0) {
         meter.charge(CALL + SCAN * length);
         meter.work(length);
       }

@@ -205,7 +205,8 @@
       const { name } = this;
       return `function ${typeof name === 'string' ? name : ''}() { [native code] }`;
     },
-    constructor: function Function() {
+    constructor: function Function(...args) {
+      for (let i = 0; i < args.length; i++) text(args[i]); // they become text before anything is refused
       return refuseCode();
     },
   };

@@ -3,8 +3,9 @@
   'use strict';
 
   const {
-    ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, NumberIsFinite, NumberPrototypeToString, ObjectHasOwn, ObjectKeys,
-    RegExp, RegExpPrototypeTest, Set, StringPrototypeCharCodeAt, StringPrototypePadStart, StringPrototypeReplace, StringPrototypeSlice,
+    ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, MathAbs, MathCeil, NumberIsFinite, NumberPrototypeToString,
+    ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, String, StringPrototypeCharCodeAt, StringPrototypePadStart,
+    StringPrototypeRepeat, StringPrototypeReplace, TypeError,
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { text, isObject } = V8VM.v1.convert;
@@ -12,9 +13,11 @@
 
   const GAS = V8VM.prices.json;
   const PARSE_WORK = { unit: 0.5, opening: 6, member: 6 }; // a unit of text, `[` or `{`, `:`; `[` makes 56 bytes
-  const LEVEL_SLOTS = 200; // native stack of one level of nesting
-  const MAX_INDENT = 10;
+  const LEVEL_SLOTS = 200; // native stack of one level of a reviver's walk
+  const WRITER_SLOTS = 60; // of the writer's, which calls back only for a `toJSON` or a replacer, and those count themselves
   const CIRCLE = 'Converting circular structure to JSON';
+
+  const shown = (value) => (typeof value === 'symbol' ? String(value) : text(value));
 
   // -- parse -------------------------------------------------------------------------------------------------------
 
@@ -31,8 +34,8 @@
   }
 
   function parse(source, reviver) {
-    const json = source === null || source === undefined ? `${source}` : text(source);
-    meter.charge(GAS.parse + (source === null || source === undefined ? 0 : json.length));
+    meter.charge(GAS.parse + (source === null || source === undefined ? 0 : shown(source).length));
+    const json = text(source); // an object is converted once for its price and once to be read
     meter.work(parseWork(json));
     const value = JSONParse(json);
     return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
@@ -78,7 +81,7 @@
     return `"${StringPrototypeReplace(value, ESCAPED_ALL, escaped)}"`;
   }
 
-  // A list as it is now: what is written may change it.
+  // A list as it is now: what is written may change it. Anything with a length is one.
   function copyOf(list) {
     const { length } = list;
     meter.work(length);
@@ -90,7 +93,7 @@
   class Writer {
     constructor(replacer, indent) {
       this.replacer = typeof replacer === 'function' ? replacer : null;
-      this.names = this.replacer === null && ArrayIsArray(replacer) ? copyOf(replacer) : null;
+      this.names = this.replacer === null && replacer ? copyOf(replacer) : null;
       this.indent = indent;
       this.gap = '';
       this.open = new Set(); // what is being written, to find circles
@@ -100,12 +103,21 @@
     value(key, holder) {
       meter.charge(GAS.value);
       let value = holder[key];
-      if (isObject(value) && typeof value.toJSON === 'function') {
+      if (typeof value === 'object' && value !== null && typeof value.toJSON === 'function') {
         meter.charge(GAS.toJSON);
-        value = value.toJSON(key);
-        if (isObject(value) && ObjectHasOwn(value, 'toJSON')) throw new Error(CIRCLE); // it would go on for ever
+        const given = value.toJSON(key);
+        if (given !== value && isObject(given) && ObjectHasOwn(given, 'toJSON')) throw new Error(CIRCLE); // chains are refused
+        value = given;
       }
-      if (this.replacer !== null) value = FunctionPrototypeCall(this.replacer, holder, key, value);
+      if (this.replacer !== null) {
+        meter.charge(GAS.replacer);
+        value = FunctionPrototypeCall(this.replacer, holder, key, value);
+      }
+      return typeof value === 'object' && value !== null ? this.structure(value) : this.plain(value);
+    }
+
+    // The text of what is no object, charged.
+    plain(value) {
       const written = this.written(value);
       if (written !== undefined) meter.charge(written.length);
       return written;
@@ -119,31 +131,37 @@
           return NumberIsFinite(value) ? `${value}` : 'null';
         case 'boolean':
           return `${value}`;
-        case 'object':
-          return value === null ? 'null' : this.structure(value);
         default:
-          return undefined;
+          return value === null ? 'null' : undefined;
       }
     }
 
     structure(value) {
-      if (this.open.has(value)) throw new Error(CIRCLE);
-      if ((meter.depth += LEVEL_SLOTS) > DEPTH_LIMIT) tooDeep();
+      this.check(value);
+      if ((meter.depth += WRITER_SLOTS) > DEPTH_LIMIT) tooDeep();
       this.open.add(value);
       const outer = this.gap;
       this.gap += this.indent;
       const written = ArrayIsArray(value) ? this.array(value, outer) : this.object(value, outer);
       this.gap = outer;
       this.open.delete(value);
-      meter.depth -= LEVEL_SLOTS;
+      meter.depth -= WRITER_SLOTS;
       return written;
+    }
+
+    // The reference marks what it writes with a property: objects that cannot take it, or be asked for it, are errors.
+    check(value) {
+      if (typeof value.hasOwnProperty !== 'function') throw new TypeError('value.hasOwnProperty is not a function');
+      if (this.open.has(value)) throw new Error(CIRCLE);
+      if (ObjectIsExtensible(value) || V8VM.v1.hardened.has(value)) return;
+      throw new TypeError('Cannot define property Symbol(), object is not extensible');
     }
 
     array(value, outer) {
       const { length } = value;
       meter.charge(GAS.array + GAS.item * length);
       const parts = [];
-      for (let i = 0; i < length; i++) parts[i] = this.value(`${i}`, value) ?? 'null';
+      for (let i = 0; i < length; i++) parts[i] = this.value(i, value) ?? 'null';
       return this.enclosed('[', parts, ']', outer);
     }
 
@@ -162,33 +180,39 @@
       return this.enclosed('{', parts, '}', outer);
     }
 
+    // Joins what was written; its length is charged before it is made.
     enclosed(opening, parts, closing, outer) {
-      if (parts.length === 0) return opening + closing;
-      meter.charge(GAS.join + parts.length);
-      if (this.indent === '') {
-        const joined = ArrayPrototypeJoin(parts, ',');
-        grown(joined.length);
-        return opening + joined + closing;
+      if (parts.length === 0) {
+        meter.charge(2);
+        return opening + closing;
       }
-      return `${opening}\n${this.gap}${ArrayPrototypeJoin(parts, `,\n${this.gap}`)}\n${outer}${closing}`;
+      meter.charge(GAS.join + parts.length);
+      const isPlain = this.indent === '';
+      const between = isPlain ? ',' : `,\n${this.gap}`;
+      const head = isPlain ? opening : `${opening}\n${this.gap}`;
+      const tail = isPlain ? closing : `\n${outer}${closing}`;
+      let units = head.length + tail.length + between.length * (parts.length - 1);
+      for (let i = 0; i < parts.length; i++) units += parts[i].length;
+      meter.charge(units);
+      grown(units);
+      return head + ArrayPrototypeJoin(parts, between) + tail;
     }
   }
 
   function indentOf(space) {
-    if (typeof space === 'number') {
-      let indent = '';
-      for (let i = 0; i < space && i < MAX_INDENT; i++) indent += ' ';
-      return indent;
-    }
-    return typeof space === 'string' ? StringPrototypeSlice(space, 0, MAX_INDENT) : '';
+    if (typeof space !== 'number') return typeof space === 'string' ? space : '';
+    meter.take(V8VM.prices.math.call);
+    meter.charge(GAS.indentUnit * MathAbs(space));
+    return space > 0 ? StringPrototypeRepeat(' ', MathCeil(space)) : '';
   }
 
   function stringify(value, replacer, space) {
     meter.charge(GAS.stringify);
+    const indent = indentOf(space);
     if (replacer && typeof replacer !== 'function' && (typeof replacer !== 'object' || typeof replacer.length !== 'number')) {
       throw new Error('JSON.stringify');
     }
-    const written = new Writer(replacer, indentOf(space)).value('', { '': value });
+    const written = new Writer(replacer, indent).value('', { '': value });
     if (written !== undefined) meter.charge(GAS.resultUnit * written.length);
     return written;
   }

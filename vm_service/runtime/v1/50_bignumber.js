@@ -7,7 +7,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, FunctionPrototypeApply, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
+  const { ArrayIsArray, FunctionPrototypeApply, ObjectAssign, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject } = V8VM.v1.convert;
   const { FERAL_BIG_NUMBER, LIMB_WORK, clean, operand, setting, limbs, digitsOf, isNumber } = V8VM.v1.operands;
@@ -40,7 +40,7 @@
 
   const FLAT = ['absoluteValue', 'abs', 'isFinite', 'isInteger', 'isNaN', 'isNegative', 'isPositive', 'isZero', 'negated'];
   const BY_SUM = { // for each digit of both operands
-    sum: ['plus', 'minus', 'dividedBy', 'div', 'dividedToIntegerBy', 'idiv', 'modulo', 'mod'],
+    sum: ['plus', 'minus', 'dividedBy', 'div', 'dividedToIntegerBy', 'idiv', 'mod'], // `modulo` is free in the reference
     times: ['multipliedBy', 'times'],
     compare: [
       'isEqualTo', 'eq', 'isGreaterThan', 'gt', 'isGreaterThanOrEqualTo', 'gte', 'isLessThan', 'lt', 'isLessThanOrEqualTo', 'lte',
@@ -54,7 +54,7 @@
   for (const rate in BY_SUM) {
     for (const name of BY_SUM[rate]) prices[name] = (self, other) => GAS[rate] * (digits(self) + digits(other));
   }
-  for (const name of BY_PRODUCT) prices[name] = (self, other) => GAS.product * digits(self) * digits(other);
+  for (const name of BY_PRODUCT) prices[name] = (self, other) => GAS.product * digits(self) * (other === undefined || other === null ? 1 : digits(other));
   for (const name of BY_DIGITS) prices[name] = (self) => GAS.digits * digits(self);
 
   // -- work --------------------------------------------------------------------------------------------------------
@@ -145,7 +145,10 @@
     meter.charge(GAS.call);
     meter.work(MAKE_WORK);
     makeNumber(args);
-    return ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
+    const made = ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
+    if (new.target !== undefined || !isNumber(this)) return made;
+    ObjectAssign(this, made); // as a method of a number, it makes that number anew
+    return undefined;
   }
 
   // `max` and the like take numbers, or one list of them.

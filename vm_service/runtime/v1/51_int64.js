@@ -100,7 +100,7 @@
     }
 
     toJSON() {
-      return this.toString();
+      return this.number.toJSON();
     }
   }
 

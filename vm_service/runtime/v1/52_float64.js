@@ -95,7 +95,7 @@
     }
 
     toJSON() {
-      return this.toString();
+      return this.number.toJSON();
     }
   }
 

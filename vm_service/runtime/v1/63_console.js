@@ -58,23 +58,31 @@
     else if (from < line.length) written += part(line, from);
     for (; taken < values.length; taken++) {
       const value = values[taken];
-      written += ` ${typeof value === 'object' && value !== null ? json.stringify(value) : show(value)}`;
+      written += ` ${value !== null && (typeof value === 'object' || typeof value === 'symbol') ? json.stringify(value) : text(value)}`;
     }
     return written;
   }
 
   const formatWithOptions = (options, ...args) => format(...args);
 
-  const line = (level) =>
-    ({
-      [level](...args) {
-        const message = format(...args);
+  class Console {
+    _format(...args) {
+      return format(...args);
+    }
+  }
+
+  // Methods that `for in` and the contract see as the reference makes them: assigned, without a name of their own.
+  for (const level of ['debug', 'info', 'warn', 'error']) {
+    Console.prototype[level] = (() =>
+      function (...args) {
+        const message = this._format(...args);
         V8VM.host.console(level, message);
-      },
-    })[level];
+      })();
+  }
+  Console.prototype.log = (() =>
+    function (...args) {
+      this.info(...args);
+    })();
 
-  class Console {}
-  const console = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), log: line('log') };
-
-  V8VM.v1.console = { console, Console, format, formatWithOptions, emptyOptions: {} };
+  V8VM.v1.console = { Console, format, formatWithOptions, emptyOptions: {} };
 })(globalThis.V8VM);

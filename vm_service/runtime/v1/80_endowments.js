@@ -5,6 +5,7 @@
 
   const { meter } = V8VM;
   const { strings, arrays, objects, json, numbers } = V8VM.v1;
+  const { text } = V8VM.v1.convert;
 
   // One running call: the objects that only it sees.
   class Call {
@@ -40,11 +41,16 @@
     return { time, hash, expiration, gasLimit, gasRatio, authList, publisher };
   }
 
-  const makeRequire = (call) =>
-    function require(id) {
-      if (id === 'storage') return call.storage;
-      return id === 'blockchain' ? V8VM.v1.blockchain : { __proto__: null };
-    };
+  // A module of another name is an empty object, the same for each call of `require`.
+  function makeRequire(call) {
+    const modules = { __proto__: null, blockchain: V8VM.v1.blockchain };
+    return (() =>
+      function (id) {
+        if (id === 'storage') return call.storage;
+        const name = text(id);
+        return (modules[name] ??= V8VM.permits.HOST_MODULES.has(name) ? { __proto__: null } : {});
+      })();
+  }
 
   const limit = (text) => () => new numbers.BigNumber(text);
   const free = (make) => () => {
@@ -60,6 +66,7 @@
     storage: (call) => call.storage,
     module: (call) => call.module,
     require: makeRequire,
+    console: () => new V8VM.v1.console.Console(),
     block, tx, blockInfo, txInfo,
     MaxInt64: free(limit('9223372036854775807')),
     MinInt64: free(limit('-9223372036854775808')),

@@ -73,6 +73,9 @@
   const FUNCTION_TEXT =
     /'?(?<![\w$.\]])(?:function\b|class\b|(?:\([^()]*\)|[\w$]+) => |(?:[gs]et |static )?\*?\[?[\w$.]+\]?\([^()]*\) )[^]*\}'?/;
 
+  // An ordinary object, as the engine names it where its prototype is what it expects.
+  const PLAIN_OBJECT = /\[object Object\]/g;
+
   const withoutFunctions = (message) => (StringPrototypeIncludes(message, '{') ? StringPrototypeReplace(message, FUNCTION_TEXT, 'function') : message);
 
   // String(exception), as far as the contract lets it happen.
@@ -80,7 +83,7 @@
     if (exception === null || typeof exception === 'symbol') return '';
     try {
       const message = cleaned(V8VM.v1.convert.text(exception));
-      return exception instanceof TypeError ? withoutFunctions(message) : message;
+      return exception instanceof TypeError ? StringPrototypeReplace(withoutFunctions(message), PLAIN_OBJECT, '#<Object>') : message;
     } catch {
       return '';
     }

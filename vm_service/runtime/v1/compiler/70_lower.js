@@ -164,14 +164,16 @@
       return tree.choice(tree.binary('===', this.spell(name), this.helper('none')), unknown, this.spell(name));
     }
 
-    // `typeof name`: of a name that only other environments know it is no error.
+    // `typeof name`: of an unknown name it is no error, unless it asks for a host.
     typeofName(node) {
       const binding = this.references.get(node)?.binding ?? null;
       if (binding !== null || this.endowments.has(node.name) || ['undefined', 'NaN', 'Infinity', 'eval'].includes(node.name)) {
         return tree.unary('typeof', this.Identifier(node));
       }
-      if (this.isRaw || V8VM.permits.ASKED_FOR.includes(node.name)) return tree.literal('undefined');
-      if (!this.implicit.has(node.name)) return tree.unary('typeof', this.freeName(node.name));
+      if (!this.implicit.has(node.name)) {
+        const isRefused = !this.isRaw && V8VM.permits.HOST_NAMES.test(node.name);
+        return isRefused ? tree.unary('typeof', this.freeName(node.name)) : tree.literal('undefined');
+      }
       const value = tree.choice(tree.binary('===', this.spell(node.name), this.helper('none')), tree.identifier('undefined'), this.spell(node.name));
       return tree.unary('typeof', value);
     }
