@@ -16,7 +16,7 @@ from vm_service.worker import compile_stage
 
 HELPERS = """
   const _IOSTInstruction_counter = { incr(gas) { helpers.meter.charge(gas); } };
-  const shown = (value) => (value === null || value === undefined ? 0 : value.toString().length);
+  const shown = (value) => (value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length);
   function _IOSTBinaryOp(left, right, op) {
     helpers.meter.charge(3);
     const texts = typeof left === 'string' || typeof right === 'string';
@@ -50,7 +50,7 @@ HELPERS = """
     }
   }
   function _IOSTSpreadElement(items) {
-    helpers.meter.charge(items.length);
+    if (items !== null && items !== undefined && items.length > 0) helpers.meter.charge(items.length);
     return items;
   }
   function _IOSTTemplateTag(texts, ...values) {

@@ -17,9 +17,10 @@
   const isPlainArray = (value) => ArrayIsArray(value) && value[SymbolIterator] === FERAL_VALUES;
 
   function payLength(value) {
-    if (value === undefined || value === null) return;
+    if (value === undefined || value === null) return value;
     const length = number(value.length);
     if (length > 0) meter.charge(length);
+    return value;
   }
 
   // Charges for a spread value and returns something that may be iterated without running contract code uncounted.
@@ -56,5 +57,5 @@
     return list;
   }
 
-  ObjectAssign(V8VM.v1.helpers, { items, spread });
+  ObjectAssign(V8VM.v1.helpers, { items, spread, spreadLength: payLength });
 })(globalThis.V8VM);

@@ -24,6 +24,7 @@
   const MOVED_PER_UNIT = 64; // items of a row that one unit of work moves
   const LIKE_WORK = 4; // an item of an array-like, looked up and copied
   const SORT_WORK = 2; // a comparison
+  const SHORT_SORT = 8; // items
   // Work for each item of a table (v1/15_forms.js).
   const READ_WORK = 2;
   const MOVE_WORK = 10;
@@ -370,7 +371,9 @@
       }
       payForm(array, MOVE_WORK);
       if (compare !== undefined) paySort(length, SORT_WORK);
-      return native(ArrayPrototypeSort, array, compare ?? order(array));
+      const by = compare ?? order(array);
+      if (by !== undefined && length < SHORT_SORT) return sortShort(array, length, by);
+      return native(ArrayPrototypeSort, array, by);
     },
   };
 
@@ -430,6 +433,57 @@
     return undefined;
   }
 
+  // Sorts a few items. Which pairs a comparison is asked for decides what it costs: this is how the reference's engine goes about
+  // it, which ours still does for longer arrays only.
+  function sortShort(array, length, by) {
+    const items = [];
+    let held = 0; // with a value of undefined, which is not compared
+    for (let i = 0; i < length; i++) {
+      if (!(i in array)) continue;
+      held++;
+      const item = array[i];
+      if (item !== undefined) items[items.length] = item;
+    }
+    const saved = enter();
+    const isBelow = (a, b) => number(FunctionPrototypeCall(by, undefined, a, b)) < 0;
+    insertAll(items, firstRun(items, isBelow), isBelow);
+    meter.depth = saved;
+    for (let i = 0; i < held; i++) array[i] = i < items.length ? items[i] : undefined;
+    for (let i = held; i < length; i++) delete loosen(array)[i];
+    return array;
+  }
+
+  // Length of the run at the start; one that falls is turned round.
+  function firstRun(items, isBelow) {
+    if (items.length < 2) return items.length;
+    const isFalling = isBelow(items[1], items[0]);
+    let end = 2;
+    while (end < items.length && isBelow(items[end], items[end - 1]) === isFalling) end++;
+    if (!isFalling) return end;
+    for (let i = 0, j = end - 1; i < j; i++, j--) {
+      const item = items[i];
+      items[i] = items[j];
+      items[j] = item;
+    }
+    return end;
+  }
+
+  // Puts the items from `start` on into the sorted ones before them.
+  function insertAll(items, start, isBelow) {
+    for (let next = start; next < items.length; next++) {
+      const item = items[next];
+      let left = 0;
+      let right = next;
+      while (left < right) {
+        const middle = (left + right) >> 1;
+        if (isBelow(item, items[middle])) right = middle;
+        else left = middle + 1;
+      }
+      for (let i = next; i > left; i--) items[i] = items[i - 1];
+      items[left] = item;
+    }
+  }
+
   function compareTexts(a, b) {
     const left = text(a);
     const right = text(b);
@@ -447,7 +501,7 @@
         meter.charge(CALL + SCAN * length);
         meter.work(length);
       }
-      const made = ReflectConstruct(V8VM.primordials.Array, args, new.target ?? constructors.Array);
+      const made = ReflectConstruct(V8VM.primordials.Array, args, constructors.Array); // an array also when a class extends it, as in the reference
       return length > LONG_ROW ? loosen(made) : made;
     },
   };

@@ -28,7 +28,7 @@
   }
 
   function payer(value, operation) {
-    if (value === undefined || value === null) return null;
+    if (value === undefined) return null;
     if (typeof value !== 'string') throw new Error(`IOSTContractStorage_${operation} ramPayer must be string.`);
     return hostText(value);
   }

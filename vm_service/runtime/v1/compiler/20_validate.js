@@ -56,7 +56,7 @@
     const assignment = statement?.type === 'ExpressionStatement' ? statement.expression : null;
     if (assignment?.type !== 'AssignmentExpression' || assignment.operator !== '=') return null;
     const { left, right } = assignment;
-    const exported = left.type === 'MemberExpression' && !left.computed && left.object.name === 'module' && left.property.name === 'exports';
+    const exported = left.type === 'MemberExpression' && left.object.name === 'module' && left.property.name === 'exports';
     return exported && right.type === 'Identifier' ? right.name : null;
   }
 

@@ -68,7 +68,7 @@
     if (node.type === 'TemplateLiteral' && parent.type !== 'TaggedTemplateExpression') {
       return { type: 'TaggedTemplateExpression', tag: identifier('_IOSTTemplateTag'), quasi: node };
     }
-    if (node.type === 'SpreadElement' && node.argument.callee?.name !== '_IOSTSpreadElement') { // the target of `op=` stands in two places
+    if (node.type === 'SpreadElement') { // in the target of `op=`, which stands in two places, it is wrapped twice
       node.argument = call(identifier('_IOSTSpreadElement'), node.argument);
     }
     return node;

@@ -88,6 +88,7 @@
 
     CallExpression(node) {
       if (node.callee.name === '_IOSTBinaryOp' && this.isHelperName(node.callee)) return this.operator(node);
+      if (node.callee.name === '_IOSTSpreadElement' && this.isHelperName(node.callee)) return this.spreadTwice(node);
       const callee = this.expression(node.callee);
       return this.spreadSafe(node, { type: 'CallExpression', callee, arguments: this.args(node.arguments) });
     },
@@ -127,6 +128,13 @@
       const value = this.expression(node.argument.arguments[0]);
       this.impure();
       return { type: 'SpreadElement', argument: this.callHelper(helper, value) };
+    },
+
+    // A spread value that pays once more (30_rewrite.js).
+    spreadTwice(node) {
+      const value = this.expression(node.arguments[0]);
+      this.impure();
+      return this.callHelper('spreadLength', value);
     },
 
     TaggedTemplateExpression(node) {
