@@ -16,7 +16,10 @@ from vm_service.worker import compile_stage
 
 HELPERS = """
   const _IOSTInstruction_counter = { incr(gas) { helpers.meter.charge(gas); } };
-  const shown = (value) => (value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length);
+  const shown = (value) => {
+    if (value === null || value === undefined || value.toString().length <= 0) return 0;
+    return value.toString().length;
+  };
   function _IOSTBinaryOp(left, right, op) {
     helpers.meter.charge(3);
     const texts = typeof left === 'string' || typeof right === 'string';
