@@ -43,7 +43,7 @@ def set_account(world: World, step: Step) -> None:
 
 
 def set_account_json(world: World, step: Step) -> None:
-    record = step["json"] if isinstance(step["json"], str) else compact(step["json"])
+    record = world.fill(step["json"] if isinstance(step["json"], str) else compact(step["json"]))
     world.ledger.map_put("auth.iost", "auth", step["id"], StoredValue("s", record))
     if "seckey_b58" in step:
         world.signers[step["id"]] = Signer.from_secret(step["seckey_b58"])
@@ -100,7 +100,7 @@ def preset_contract(world: World, step: Step) -> None:
     source = world.scenario.contracts[alias]
     contract_id = step.get("id") or source.id or alias
     world.ids[alias] = contract_id
-    record = preset_record(contract_id, source.abi, source.code)
+    record = preset_record(contract_id, source.abi, world.fill(source.code))
     world.ledger.write({contract_key(contract_id): StoredValue("j", record).encode()})
 
 
@@ -135,7 +135,7 @@ def deploy_system(world: World, step: Step) -> Outcome:
     world.ids[alias] = contract_id
     world.ledger.set_balance("ram", ADMIN, ADMIN_RAM_BYTES)
     proto_id = contract_id if source.proto_id is None else source.proto_id
-    encoded = contract_proto.encode(proto_id, source.abi, source.code)
+    encoded = contract_proto.encode(proto_id, source.abi, world.fill(source.code))
     number, world.block.number = world.block.number, 0
     data = compact([contract_id, encoded])
     step = {"publisher": ADMIN, **step}
@@ -172,7 +172,7 @@ def _request(
         gas_limit=int(step.get("gas_limit") or limit or world.gas_limit),
         gas_ratio=int(step.get("gas_ratio") or 100),
         amount_limit=step.get("amount_limit", amount_limit) or (),
-        signers=step.get("signers") or (),
+        signers=world.fill_all(step.get("signers") or []),
         sign_by=step.get("sign_by") or (),
     )
 
@@ -219,7 +219,7 @@ def _call_native(world: World, step: Step) -> Outcome:
             "action": step["api"],
             "data": world.data(_with_numbers(step)),
             "publisher": step.get("publisher", world.publisher),
-            "signers": step.get("signers") or [],
+            "signers": world.fill_all(step.get("signers") or []),
             "gas_limit": int(step.get("gas_limit") or world.scenario.initial.get("gas_limit") or 100_000_000),
         }
     )
@@ -235,7 +235,7 @@ def _call_main(world: World, step: Step, code: str | None = None) -> Outcome:
             "action": step["api"],
             "data": world.data(step),
             "publisher": step.get("publisher", world.publisher),
-            "signers": step.get("signers") or [],
+            "signers": world.fill_all(step.get("signers") or []),
             "gas_limit": int(step.get("gas_limit") or initial.get("gas_limit") or 100_000_000),
             "source": world.scenario.contracts["main"].code if code is None else code,
             "raw": initial.get("compile") is False,
