@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.run import Report, run_files
 
 CASES = Path(__file__).parent / "cases"
+ROOT = Path(__file__).parents[2]
 FILES = sorted(CASES.glob("*/*.json"))
 
 
@@ -19,7 +20,7 @@ COLD_FILES = [path for path in FILES if path.stem.startswith("tx_")]
 def test_all_steps_of_a_case_give_what_it_says(path: Path) -> None:
     report = Report()
 
-    failures = [str(failure) for failure in run_files([path], path.parent, report)]
+    failures = [str(failure) for failure in run_files([path], ROOT, report)]
 
     assert not failures
     assert report.passed > 0
@@ -30,6 +31,6 @@ def test_all_steps_of_a_case_give_what_it_says(path: Path) -> None:
 def test_a_cold_executor_gives_the_same(path: Path) -> None:
     report = Report()
 
-    failures = [str(failure) for failure in run_files([path], path.parent, report, cold=True)]
+    failures = [str(failure) for failure in run_files([path], ROOT, report, cold=True)]
 
     assert not failures
