@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -127,6 +128,28 @@ def receipt_statuses() -> str:
     return "\n".join(["## Statuses of receipts\n", text, table(("code", "name", "when"), rows) + "\n"])
 
 
+WORK = """The reference gives some work away, or prices it far below the time that it takes. What is listed here is
+counted in units of about 10 ns. An action, with the calls nested in it, has 200,000 units free and one more with each
+unit of gas that it uses; what lies above costs gas, one for one. Ordinary contracts do not get there, so their gas is
+the reference's. The group `gas` is in gas, and is charged at once.
+"""
+
+
+def work_table() -> str:
+    """Renders the prices beyond ordinary sizes."""
+    rows = [
+        (row.group, f"`{row.name}`", str(Fraction(row.gas).limit_denominator(1000)), row.what_for)
+        for row in kernel_tables().work
+    ]
+    return WORK + "\n" + table(("group", "price", "units", "for"), rows) + "\n"
+
+
+def work_names() -> str:
+    """Renders what they are for, a row each."""
+    rows = ((f"{row.group} `{row.name}`", row.what_for) for row in kernel_tables().work)
+    return table(("price", "what costs more than in the reference"), rows)
+
+
 def gas() -> str:
     """Renders docs/gas.md."""
     tables = kernel_tables()
@@ -146,6 +169,8 @@ def gas() -> str:
             "Prices of nodes are summed up to the next point of the code, where the whole part of the sum is charged",
             "before what follows runs; the others are charged when something happens, each as a whole number.\n",
             table(("group", "price", "gas", "for"), prices) + "\n",
+            "## Prices beyond ordinary sizes\n",
+            work_table(),
             "## Native methods\n",
             "A native method costs its storage operations at the prices above, and `op` for its other steps.\n",
             table(("contract", "method", "arguments", "versions"), methods) + "\n",
@@ -160,6 +185,17 @@ PAGES = {
     "metrics.md": metrics,
 }
 
+PARTS = {"compatibility.md": work_names}
+"""Pages of which only the part between these marks is generated."""
+
+BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
+
+
+def with_part(page: Path, part: str) -> str:
+    """Returns the page with its generated part made anew."""
+    before, _, rest = page.read_text("utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n{part}\n\n{END}{rest.partition(END)[2]}"
+
 
 def main() -> int:
     """Writes the pages, or with `--check` compares them.
@@ -171,8 +207,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is stale")
     check = parser.parse_args().check
     stale = []
-    for name, render in PAGES.items():
-        page, text = FOLDER / name, render()
+    texts = {name: render() for name, render in PAGES.items()}
+    texts |= {name: with_part(FOLDER / name, render()) for name, render in PARTS.items()}
+    for name, text in texts.items():
+        page = FOLDER / name
         if check and (not page.exists() or page.read_text() != text):
             stale.append(name)
         if not check:

@@ -6,6 +6,7 @@ calls      a call of a contract that is installed, and of one that is not
 gas        seconds for gas over the hostile contracts
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.fault.attacks import load
 from tests.fault.hostile import payloads
 from tests.support.memory_state import MemoryState
 from vm_service.compiler.pipeline import Compiler, CompileResult, image_key
@@ -26,7 +28,10 @@ from vm_service.state_keys import StoredValue, contract_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.snapshot_builder import run_step
 
+PAYLOADS = Path(__file__).parents[1] / "fault" / "payloads"
 SAMPLES = Path(__file__).parents[2] / "gateway" / "demo" / "contracts"
+GAS_ROUNDS = 4
+SHOWN = 10
 LEAST_GAS = 200_000
 """Payloads that used less say nothing about the price of work."""
 
@@ -135,19 +140,44 @@ def calls(count: int, rounds: int) -> dict[str, float]:
     return {"hot_call_us": statistics.median(hot[300:]) * 1e6, "cold_call_us": statistics.median(cold) * 1e6}
 
 
+def _hostile() -> dict[str, str]:
+    """Returns every hostile contract that there is, by name: our own bodies and both payload files."""
+    files = [load(PAYLOADS / name) for name in ("measured.json", "own.json")]
+    return {payload["name"]: payload["code"] for payload in itertools.chain(payloads(), *files)}
+
+
+def _seconds_per_gas(executor: Executor, code: str) -> float | None:
+    """Returns processor time for a unit of gas of one contract, or None when it uses too little gas to say anything."""
+    taken = []
+    for _ in range(GAS_ROUNDS):
+        started = time.process_time()
+        _, used = _run(executor, code)
+        taken.append((time.process_time() - started) / max(used, 1))
+        if used < LEAST_GAS:
+            return None
+    return min(taken)
+
+
 def gas(_count: int, _rounds: int) -> dict[str, float]:
-    """Seconds for a unit of gas, worst and median, over hostile contracts that use much of it; hot, best of three."""
+    """Seconds for a unit of gas over all hostile contracts that use at least 200,000 of it: worst, worst over median.
+
+    The contracts are those of the fault tests, none left out and none weighted; each runs with 4,000,000 gas, several
+    times, and its best run counts. Seconds are processor time of the whole process, so that neighbours on the machine
+    do not count, and V8's helper threads do. Below 200,000 gas the fixed cost of a call hides the price.
+    """
     executor = Executor(MemoryState(), limits=Limits(transaction_ms=60_000))
     per_gas = {}
-    for payload in payloads():
-        measured = [_run(executor, payload["code"]) for _ in range(3)]
-        used = measured[0][1]
-        if used >= LEAST_GAS:
-            per_gas[payload["name"]] = min(taken for taken, _ in measured) / used
-    worst = max(per_gas, key=lambda name: per_gas[name])
+    for name, code in _hostile().items():
+        seconds = _seconds_per_gas(executor, code)
+        if seconds is not None:
+            per_gas[name] = seconds
+    ranking = sorted(per_gas, key=lambda name: per_gas[name], reverse=True)
     median = statistics.median(per_gas.values())
-    sys.stderr.write(f"worst: {worst} {per_gas[worst] * 1e9:.1f} ns, median {median * 1e9:.1f} ns a unit of gas\n")
-    return {"gas_worst_over_median": per_gas[worst] / median, "gas_worst_ns": per_gas[worst] * 1e9}
+    lines = [f"{per_gas[name] * 1e9:6.1f} ns  {name}" for name in ranking[:SHOWN]]
+    lines.append(f"{median * 1e9:6.1f} ns  median of {len(per_gas)}")
+    sys.stderr.write("\n".join(["processor time for a unit of gas", *lines, ""]))
+    worst = per_gas[ranking[0]]
+    return {"gas_worst_over_median": worst / median, "gas_worst_ns": worst * 1e9}
 
 
 def images(count: int, _rounds: int) -> list[tuple[str, str, str]]:

@@ -38,7 +38,8 @@ def execution_sources() -> tuple[tuple[str, str], ...]:
 def compiler_sources() -> tuple[tuple[str, str], ...]:
     """Returns (name, text) of every script of the compiler isolate, in evaluation order."""
     bundle = ("bundled/compiler.js", files(__package__).joinpath("bundled/compiler.js").read_text("utf-8"))
-    tables = [script for script in _scripts(LANGUAGE_V1) if script[0].endswith(("_permits.js", "_prices.js"))]
+    scripts = (*_scripts(KERNEL), *_scripts(LANGUAGE_V1))
+    tables = [script for script in scripts if script[0].endswith(("_permits.js", "_prices.js"))]
     return (bundle, *tables, *_scripts(f"{LANGUAGE_V1}/compiler"))
 
 

@@ -13,6 +13,7 @@ from vm_service.sandbox.isolate import Isolate
 _QUESTION: Final = """JSON.stringify({
   costs: V8VM.costTable.TABLE,
   prices: V8VM.priceTable,
+  work: V8VM.workTable,
   statuses: V8VM.transaction.STATUSES,
   natives: [...V8VM.natives.table()].map(([id, methods]) => [id, methods.map(
     ({ name, args, since, until }) => ({ name, args, since, until }))]),
@@ -30,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A price of the language."""
+    """A price of the language, or one beyond ordinary sizes."""
 
     group: str
     name: str
@@ -63,6 +64,8 @@ class KernelTables:
 
     costs: tuple[Cost, ...]
     prices: tuple[Price, ...]
+    work: tuple[Price, ...]
+    """In units of work; group `gas` in gas."""
     statuses: tuple[Status, ...]
     methods: tuple[NativeMethod, ...]
 
@@ -81,6 +84,7 @@ def kernel_tables() -> KernelTables:
     return KernelTables(
         costs=tuple(Cost(*row) for row in raw["costs"]),
         prices=tuple(Price(group, *row) for group, rows in raw["prices"].items() for row in rows),
+        work=tuple(Price(group, *row) for group, rows in raw["work"].items() for row in rows),
         statuses=tuple(Status(*row) for row in raw["statuses"]),
         methods=tuple(_method(contract, item) for contract, items in raw["natives"] for item in items),
     )

@@ -41,6 +41,8 @@ CHARGING += [
 CALL = re.compile(rf"\.({'|'.join(CHARGING)})\(")
 GLOBALS = re.compile(r"(?<![\w.])(JSON|Math|Object|Reflect|Array|String|Number|Date)\.\w")
 
+TEXT = re.compile(r"'[^']*'")
+
 FILES = [
     (name, text) for name, text in runtime.execution_sources() if name.startswith("kernel/") and name > "kernel/05"
 ]
@@ -54,7 +56,9 @@ def _code(text: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(("name", "text"), FILES, ids=[name for name, _ in FILES])
 def test_the_kernel_uses_primordials_only(name: str, text: str) -> None:
     found = [
-        f"{name}:{number}: {line.strip()}" for number, line in _code(text) if CALL.search(line) or GLOBALS.search(line)
+        f"{name}:{number}: {line.strip()}"
+        for number, line in _code(text)
+        if CALL.search(line) or GLOBALS.search(TEXT.sub("", line))
     ]
 
     assert not found

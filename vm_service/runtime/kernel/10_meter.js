@@ -16,7 +16,8 @@
   // all sandboxes that it opens inside each other, and one unit more with each unit of gas that they used; what lies above costs
   // gas, one for one. Ordinary actions stay far below. One account for all of them: what a contract may do does not shrink when
   // another one calls it, and many small calls earn no more than one.
-  const FREE_WORK = 200000;
+  const { free: FREE_WORK } = V8VM.workPrices.work;
+  const { freeDepth: FREE_DEPTH } = V8VM.workPrices.gas;
 
   // Truncates to a small integer: a fraction anywhere in `meter` would turn its fields into boxed doubles.
   const whole = (n) => (n < MAX_LIMIT ? n | 0 : MAX_LIMIT);
@@ -26,6 +27,7 @@
     left = 0; // gas that may still be used, a whole number; negative once stopped
     ceiling = 0; // the limit
     depth = 0; // slots (8 bytes) of the native stack that counted frames hold
+    roof = FREE_DEPTH; // how deep they may go until more has to be paid
     done = 0; // units of work done by the running sandboxes and those that they called
     earned = 0; // gas that the callers of the running sandbox had used when they called
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
@@ -105,7 +107,10 @@
     enter(limit) {
       const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, earned: meter.earned };
       if (meter.running > 0) meter.earned += meter.used;
-      else meter.earned = meter.done = 0;
+      else {
+        meter.earned = meter.done = 0;
+        meter.roof = FREE_DEPTH;
+      }
       meter.ceiling = whole(limit);
       meter.left = meter.dead === null ? meter.ceiling : SPENT;
       return saved;

@@ -7,9 +7,12 @@
     StringPrototypeCharCodeAt, StringPrototypeCodePointAt, StringPrototypePadStart, StringPrototypeSlice, NumberPrototypeToString,
   } = V8VM.primordials;
 
+  const BEYOND_ASCII = /[^\x00-\x7f]/; // found ten times sooner than each unit is looked at
+
   // Bytes of the UTF-8 form; an unpaired surrogate counts as U+FFFD (3 bytes).
   function utf8Length(text) {
     let bytes = text.length;
+    if (!RegExpPrototypeTest(BEYOND_ASCII, text)) return bytes;
     for (let i = 0; i < text.length; i++) {
       const code = StringPrototypeCharCodeAt(text, i);
       if (code < 0x80) continue;
@@ -19,6 +22,13 @@
         if (code >= 0xd800 && code < 0xdc00 && StringPrototypeCodePointAt(text, i) > 0xffff) i++; // 2 units, 4 bytes
       }
     }
+    return bytes;
+  }
+
+  // The same, paid for: other than ASCII, each unit is looked at.
+  function measured(text) {
+    const bytes = utf8Length(text);
+    if (bytes !== text.length) V8VM.meter.work(bytes * V8VM.workPrices.text.beyondAscii);
     return bytes;
   }
 
@@ -136,5 +146,5 @@
     return out;
   }
 
-  V8VM.text = { utf8Length, firstCharacters, utf8Bytes, quote, encode, encodeArray, parseExact, base64, RawNumber, JsonText };
+  V8VM.text = { utf8Length, measured, firstCharacters, utf8Bytes, quote, encode, encodeArray, parseExact, base64, RawNumber, JsonText };
 })(globalThis.V8VM);

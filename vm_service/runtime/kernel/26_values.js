@@ -4,11 +4,12 @@
 //
 // A value is immutable. `parsed` caches what its reader made of `data` (an account, a contract record), so hot records are
 // taken apart once for as long as the read cache holds them. `size` is the stored length of the reference in bytes: its
-// int64 takes 8 bytes and its decimal 12, whatever our text says.
+// int64 takes 8 bytes and its decimal 12, whatever our text says. The listing of a map is a text that is put together when
+// it is stored: until then its `data` is null and `parsed` has the names.
 (function (V8VM) {
   'use strict';
 
-  const { BigInt, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice } = V8VM.primordials;
+  const { ArrayPrototypeJoin, BigInt, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice } = V8VM.primordials;
   const { utf8Length } = V8VM.text;
   const { format, formatFixed, parse } = V8VM.decimal;
 
@@ -46,7 +47,8 @@
     const { kind, data } = value;
     if (kind === 'b') return `b${data ? 't' : 'f'}@${value.payer}`;
     if (kind === 'f') return `f${formatFixed(data.value, data.decimals)}@${value.payer}`;
-    return `${kind}${data}@${value.payer}`;
+    if (data === null) value.data = `@${ArrayPrototypeJoin(value.parsed, '@')}`;
+    return `${kind}${value.data}@${value.payer}`;
   }
 
   function decodeData(kind, text) {
@@ -72,7 +74,15 @@
     return `${data}`;
   }
 
+  // The listing of these names; of the list passed in, which nobody may change any more.
+  function listing(names) {
+    const value = new Value('s', null, '');
+    value.parsed = names;
+    return value;
+  }
+
   V8VM.values = {
+    listing,
     encode,
     decode,
     visible,

@@ -15,8 +15,7 @@
 
   // Each key that is new to a transaction may cost a trip to the store (about 0.7 ms). The reference charges 300 gas for it, so
   // that one transaction could hold a worker for ten seconds; beyond what ordinary contracts touch, the trip is paid for.
-  const FREE_KEYS = 1000;
-  const KEY_GAS = 20000;
+  const { freeKeys: FREE_KEYS, key: KEY_GAS } = V8VM.workPrices.gas;
 
   const CACHE_GENERATION_ENTRIES = 50000; // two generations: at most 100,000 entries, about 40 MB of ordinary cells
   const CACHE_GENERATION_UNITS = 16 << 20; // and at most 2 x 16 Mi text units
@@ -64,12 +63,14 @@
       this.version = version;
       this.dirty = false;
       this.serial = 0; // of the transaction that touched it last
+      this.logged = 0; // log that holds what it was before
     }
   }
 
   const cache = new ReadCache();
   let view = new Map(); // stored key -> Entry: the batch
-  let undo = []; // entry, value before, dirty before: the transaction
+  let undo = []; // entry, value before, dirty before: the transaction, each entry once
+  let log = 0; // number of that log
   let serial = 0; // number of the running transaction
   let keyCount = 0; // keys that it has touched
   let touched = null; // keys of the transaction in order of first touch, when somebody asks for them
@@ -79,7 +80,7 @@
   // Opens a batch. `changed`: keys written since the cache was right, null drops it; `entries`: read ahead at the view.
   function open(changed, entries) {
     view = new Map();
-    undo = [];
+    startLog();
     if (changed === null) cache.clear();
     else for (const key of changed) cache.forget(key);
     for (const key in entries) cache.put(key, cellOf(entries[key]));
@@ -115,22 +116,26 @@
     return entry;
   }
 
+  function startLog() {
+    undo = [];
+    log++;
+  }
+
   function write(entry, value) {
-    ArrayPrototypePush(undo, entry, entry.value, entry.dirty);
+    if (entry.logged !== log) ArrayPrototypePush(undo, entry, entry.value, entry.dirty);
+    entry.logged = log;
     entry.value = value;
     entry.dirty = true;
   }
 
   function begin(traced) {
-    undo = [];
+    startLog();
     serial++;
     keyCount = 0;
     touched = traced ? new Set() : null;
   }
 
-  function commit() {
-    undo = [];
-  }
+  const commit = startLog;
 
   function rollback() {
     for (let i = undo.length - 3; i >= 0; i -= 3) {
@@ -138,7 +143,7 @@
       entry.value = undo[i + 1];
       entry.dirty = undo[i + 2];
     }
-    undo = [];
+    startLog();
   }
 
   // The batch as the commit wants it: every key read with its version, every write as stored text.
@@ -158,7 +163,7 @@
       for (const entry of view.values()) if (entry.dirty) cache.put(entry.key, { value: entry.value, version });
     }
     view = new Map();
-    undo = [];
+    startLog();
   }
 
   V8VM.journal = {

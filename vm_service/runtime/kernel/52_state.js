@@ -9,15 +9,16 @@
   'use strict';
 
   const {
-    ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeShift, ArrayPrototypeSplice, Error, MathFloor, StringPrototypeCodePointAt,
+    ArrayPrototypeIndexOf, ArrayPrototypeShift, Error, MathFloor, ObjectFreeze, RegExpPrototypeTest, StringPrototypeCodePointAt,
     StringPrototypeSplit,
   } = V8VM.primordials;
   const { meter, costs, keys, values, journal } = V8VM;
   const { utf8Length } = V8VM.text;
 
   const LONG_VALUE = 3010; // bytes
-  const BYTES_PER_UNIT = 2; // of long values, which are held, sent and stored as text: a transaction can write 8 MB at most
-  const LISTED_PER_UNIT = 4; // characters of a listing that is taken apart
+  const { value: VALUE_WORK, control: CONTROL_WORK, listed: LISTED_WORK } = V8VM.workPrices.host;
+  const SHORT_TEXT = 64;
+  const CONTROL = /[\x00-\x1f]/; // written as \uXXXX on their way
   const LISTING_MAX_SEPARATORS = 256; // a field is appended unless the list holds more: at most 257 are listed
 
   // A failure of a native contract: ends the transaction with its message. Contracts see it as an Error.
@@ -73,10 +74,18 @@
     const old = entry.value;
     value.payer = payerOf(contract, old, payer);
     meter.charge(value.size < LONG_VALUE ? costs.put : MathFloor(value.size / 10));
-    if (value.size >= LONG_VALUE) meter.work(value.size / BYTES_PER_UNIT);
+    if (value.size >= LONG_VALUE) meter.work(value.size * VALUE_WORK);
+    payForm(value);
     accountWrite(contract, nameSize, old, value);
     journal.write(entry, value);
     return old === null;
+  }
+
+  // Texts of other than plain characters take longer to measure, to send and to store.
+  function payForm({ kind, data, dataSize }) {
+    if (kind !== 's' || data.length < SHORT_TEXT) return;
+    if (dataSize !== data.length) meter.work(dataSize * V8VM.workPrices.text.beyondAscii);
+    else if (RegExpPrototypeTest(CONTROL, data)) meter.work(CONTROL_WORK * data.length);
   }
 
   function deleteCell(storedKey, nameSize) {
@@ -147,13 +156,13 @@
 
   function mapKeys(contract, key) {
     meter.charge(costs.keys);
-    return listedFields(contract, key);
+    return without(listedFields(contract, key), -1);
   }
 
   function mapLen(contract, key) {
     meter.charge(costs.keys);
     if (!keys.possibleContract(contract) || !keys.possible(key)) return 0;
-    return listedCount(journal.read(keys.listing(contract, key)));
+    return listedNames(journal.read(keys.listing(contract, key))).length;
   }
 
   // -- without gas: for the kernel's own rules -----------------------------------------------------------------------
@@ -170,38 +179,46 @@
 
   function listedFields(contract, key) {
     if (!keys.possibleContract(contract) || !keys.possible(key)) return [];
-    const listing = journal.read(keys.listing(contract, key));
-    if (listing === null) return [];
-    meter.work(listing.data.length / LISTED_PER_UNIT);
-    const fields = StringPrototypeSplit(listing.data, '@');
-    ArrayPrototypeShift(fields);
-    return fields;
+    return listedNames(journal.read(keys.listing(contract, key)));
   }
 
   // -- listings: "@f1@f2..." under a key of their own, paid by nobody ------------------------------------------------
 
-  function listedCount(listing) {
-    if (listing === null) return 0;
-    if (listing.parsed === undefined) listing.parsed = StringPrototypeSplit(listing.data, '@').length - 1;
+  const NONE = ObjectFreeze([]);
+
+  // Names that a listing holds: a list that nobody may change.
+  function listedNames(listing) {
+    if (listing === null) return NONE;
+    if (listing.parsed === undefined) {
+      listing.parsed = StringPrototypeSplit(listing.data, '@');
+      ArrayPrototypeShift(listing.parsed);
+    }
+    meter.work(listing.parsed.length * LISTED_WORK);
     return listing.parsed;
+  }
+
+  // A copy without the name at a place. By hand: since constructors of arrays can be overridden, the engine's copying asks for one.
+  function without(names, at) {
+    const copy = [];
+    for (let i = 0; i < names.length; i++) if (i !== at) copy[copy.length] = names[i];
+    return copy;
   }
 
   function listField(contract, key, field) {
     const entry = journal.entryOf(keys.listing(contract, key));
-    const count = listedCount(entry.value);
-    if (count > LISTING_MAX_SEPARATORS) return;
-    const listing = values.text(`${entry.value === null ? '' : entry.value.data}@${field}`);
-    listing.parsed = count + 1;
-    journal.write(entry, listing);
+    const names = listedNames(entry.value);
+    if (names.length > LISTING_MAX_SEPARATORS) return;
+    const longer = without(names, -1);
+    longer[names.length] = field;
+    journal.write(entry, values.listing(longer));
   }
 
   function unlistField(contract, key, field) {
-    const fields = listedFields(contract, key);
-    const at = ArrayPrototypeIndexOf(fields, field);
-    if (at < 0) return;
-    ArrayPrototypeSplice(fields, at, 1);
     const entry = journal.entryOf(keys.listing(contract, key));
-    journal.write(entry, fields.length === 0 ? null : values.text(`@${ArrayPrototypeJoin(fields, '@')}`));
+    const names = listedNames(entry.value);
+    const at = ArrayPrototypeIndexOf(names, field);
+    if (at < 0) return;
+    journal.write(entry, names.length === 1 ? null : values.listing(without(names, at)));
   }
 
   V8VM.Failure = Failure;

@@ -13,7 +13,8 @@
   const ACCOUNT_CONTRACT = 'auth.iost';
   const ACCOUNT_MAP = 'auth';
   const MISSING_ACCOUNT_GAS = 1;
-  const QUESTION_WORK = 40;
+  const { question: QUESTION_WORK, level: LEVEL_WORK, nameUnit: UNIT_WORK } = V8VM.workPrices.host;
+  const LONG_NAME = 64; // units
   const MAX_DEPTH = 64; // accounts naming accounts; the reference has no limit but its gas
 
   const isContract = (id) => StringPrototypeStartsWith(id, 'Contract') || StringPrototypeIncludes(id, '.');
@@ -62,6 +63,7 @@
     }
 
     answer(id, permission, depth) {
+      meter.work(LEVEL_WORK);
       const name = `${id}@${permission}`;
       if (this.seen.has(name) || depth > MAX_DEPTH) {
         meter.charge(costs.refusal);
@@ -112,6 +114,8 @@
     const { block, signed } = V8VM.context.current();
     if (block.number === 0) return true;
     meter.work(QUESTION_WORK);
+    const units = id.length + permission.length;
+    if (units > LONG_NAME) meter.work(units * UNIT_WORK);
     if (isContract(id)) {
       meter.charge(costs.auth);
       return authorises(V8VM.frames.current().authority, id);

@@ -9,7 +9,7 @@
   const { meter, costs, contracts, Failure } = V8VM;
 
   const MAX_HEIGHT = 5; // the action's frame and four nested ones
-  const FREE_PAYERS = 64; // of one frame
+  const { freePayers: FREE_PAYERS } = V8VM.workPrices.gas;
 
   // Lists of frames above are linked from the inside out: {contract, next} and {contract, api, next}.
   class Frame {

@@ -5,12 +5,12 @@
 
   const { ArrayPrototypePush } = V8VM.primordials;
   const { meter, costs, state, values, context } = V8VM;
-  const { utf8Length } = V8VM.text;
+  const { utf8Length, measured } = V8VM.text;
 
   const CONSOLE_MAX_LINES = 256; // per transaction: a debug channel, not a log
   const CONSOLE_MAX_UNITS = 65536;
-  const FREE_RECEIPT_UNITS = 1 << 18; // of all receipts of a transaction
-  const RECEIPT_UNITS = 64; // what a receipt takes beside its text
+  const { told: RECEIPT_UNITS, receiptUnit: TOLD_WORK, line: LINE_WORK } = V8VM.workPrices.host;
+  const { freeReceiptUnits: FREE_RECEIPT_UNITS } = V8VM.workPrices.gas;
 
   const here = () => V8VM.frames.current().contract;
   const visible = (value) => (value === null ? null : values.visible(value));
@@ -29,18 +29,21 @@
     if (!frame.sandboxed) meter.charge(costs.receiptByte * utf8Length(content));
     const transaction = context.current();
     chargeVolume(transaction, content.length);
+    meter.work(RECEIPT_UNITS + TOLD_WORK * content.length);
     ArrayPrototypePush(transaction.receipts, { func_name: `${frame.contract}/${frame.api ?? ''}`, content });
     ArrayPrototypePush(transaction.events, { topic: 'receipt', contract: frame.contract, action: frame.api ?? '', data: content });
   }
 
   function event(data) {
-    meter.charge(costs.eventByte * utf8Length(data));
+    meter.charge(costs.eventByte * measured(data));
+    meter.work(RECEIPT_UNITS);
     const frame = V8VM.frames.current();
     ArrayPrototypePush(context.current().events, { topic: 'event', contract: frame.contract, action: frame.api ?? '', data });
   }
 
   function log(level, text) {
     const transaction = context.current();
+    meter.work(LINE_WORK);
     transaction.consoleUnits += text.length;
     if (transaction.console.length >= CONSOLE_MAX_LINES || transaction.consoleUnits > CONSOLE_MAX_UNITS) return;
     ArrayPrototypePush(transaction.console, `${level}: ${text}`);

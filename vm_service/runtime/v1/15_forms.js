@@ -10,11 +10,10 @@
 
   const SHORT = 16; // items: whatever the form, cheaper than the call of the method
   const MAX_ITEMS = 400000; // more cannot be paid for; a table may claim any length
-  const ITEMS_PER_UNIT = 3; // of a table, that a shorter length makes the engine look at
   const LARGE = 64; // properties
-  const ROW_WORK = 10;
-  const TABLE_WORK = 35;
-  const LIST_WORK = 15; // whatever there is to list
+  const FAR = 1024; // an object keeps numbers beyond as a table
+  const { far: FAR_WORK, row: ROW_WORK, table: TABLE_WORK, list: LIST_WORK, places: TEXT_FACTOR } = V8VM.workPrices.object;
+  const { tableCut: CUT_WORK } = V8VM.workPrices.array;
   const INDEX_UNITS = 10; // an index has at most so many digits
 
   const ROW_PROTOTYPE = Array.prototype;
@@ -33,7 +32,10 @@
 
   // An index that is about to be written: beyond the end, it leaves a gap.
   function at(object, index) {
-    if (index > SHORT && ArrayIsArray(object) && index > object.length) loose.set(object, true);
+    if (index <= SHORT) return index;
+    if (ArrayIsArray(object)) {
+      if (index > object.length) loose.set(object, true);
+    } else if (index > FAR) meter.work(FAR_WORK);
     return index;
   }
 
@@ -51,8 +53,8 @@
   // Work of making an array shorter.
   function payCut(array) {
     const { length } = array;
-    if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) / ITEMS_PER_UNIT);
+    if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
   }
 
-  V8VM.forms = { listWork, SHORT, loosen, isRow, at, named, payForm, payCut };
+  V8VM.forms = { listWork, TEXT_FACTOR, LARGE, SHORT, loosen, isRow, at, named, payForm, payCut };
 })(globalThis.V8VM);

@@ -8,6 +8,9 @@
   const { meter } = V8VM;
 
   const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
+  const { slot: SLOT_GAS } = V8VM.workPrices.gas;
+  const { defaultValue: STEP_WORK } = V8VM.workPrices.functions;
+  const STEP_SLOTS = 10000; // depth is paid in steps
   const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions)
 
   const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
@@ -16,16 +19,27 @@
     throw meter.die('depth');
   }
 
+  // The stack has grown over the roof: what it grows to is paid for, once, up to the limit.
+  function deeper() {
+    if (meter.depth > DEPTH_LIMIT) tooDeep();
+    let gas = 0;
+    while (meter.roof < meter.depth) {
+      meter.roof += STEP_SLOTS;
+      gas += STEP_SLOTS * SLOT_GAS;
+    }
+    meter.charge(gas);
+  }
+
   // Counts `slots` of stack; `back` gives them back and passes a value through.
   function enter(slots) {
     const saved = meter.depth;
-    if ((meter.depth += slots) > DEPTH_LIMIT) tooDeep();
+    if ((meter.depth += slots) > meter.roof) deeper();
     return saved;
   }
 
   // The same for a default value: what it calls runs before the function has charged anything.
   function enterDefault(slots) {
-    meter.work(1);
+    meter.work(STEP_WORK);
     return enter(slots);
   }
 
@@ -45,7 +59,7 @@
   }
 
   function resumed(slots, value) {
-    if ((meter.depth += slots) > DEPTH_LIMIT) tooDeep();
+    if ((meter.depth += slots) > meter.roof) deeper();
     return value;
   }
 
@@ -60,8 +74,8 @@
     }
 
     step(method, value) {
-      meter.work(1);
-      if (!this.inside && (meter.depth += this.slots) > DEPTH_LIMIT) tooDeep();
+      meter.work(STEP_WORK);
+      if (!this.inside && (meter.depth += this.slots) > meter.roof) deeper();
       this.inside = true;
       const result = FunctionPrototypeCall(method, this.iterator, value);
       if (isObject(result) && result.done) return result;
@@ -90,7 +104,7 @@
   const delegate = (slots, iterable) => new Delegate(slots, iterable[SymbolIterator]());
 
   V8VM.v1 = {
-    helpers: { __proto__: null, meter, stop: meter.stop, work: meter.work, tooDeep, enterDefault, back, yielding, resumed, delegate },
-    isObject, enter, enterNative, tooDeep, DEPTH_LIMIT,
+    helpers: { __proto__: null, meter, stop: meter.stop, work: meter.work, deeper, enterDefault, back, yielding, resumed, delegate },
+    isObject, enter, enterNative, deeper, tooDeep,
   };
 })(globalThis.V8VM);

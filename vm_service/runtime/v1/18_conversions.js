@@ -8,7 +8,7 @@
   const { isObject, enter } = V8VM.v1;
 
   const PRIMITIVE_SLOTS = 60; // stack of a conversion
-  const UNITS_PER_CHARACTER = 1 / 8; // work of reading or comparing text
+  const { read: READ_WORK } = V8VM.workPrices.text;
   const LONG_TEXT = 64;
 
   // The primitive value of an object, as the language converts it; what it calls is contract code or priced methods.
@@ -37,7 +37,7 @@
   }
 
   function scan(text) {
-    if (text.length > LONG_TEXT) meter.work(text.length * UNITS_PER_CHARACTER);
+    if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK);
   }
 
   // ToNumber.
@@ -66,5 +66,5 @@
     return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
   }
 
-  V8VM.v1.convert = { isObject, primitive, number, text, propertyKey, textLength, scan, LONG_TEXT, UNITS_PER_CHARACTER };
+  V8VM.v1.convert = { isObject, primitive, number, text, propertyKey, textLength, scan, LONG_TEXT, READ_WORK };
 })(globalThis.V8VM);

@@ -4,14 +4,12 @@
 
   const { ArrayIsArray, ArrayPrototypePush, ObjectAssign, SymbolIterator, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
-  const { tooDeep, DEPTH_LIMIT } = V8VM.v1;
+  const { deeper, tooDeep } = V8VM.v1;
   const { number } = V8VM.v1.convert;
 
   const MAX_SPREAD = 60000; // arguments; V8 passes at most 65,535
-  const STEP_WORK = 4; // of an iterator
-  const ARGUMENT_WORK = 2;
+  const { list: LIST_WORK, step: STEP_WORK, argument: ARGUMENT_WORK, item: ITEM_WORK } = V8VM.workPrices.spread;
   const LONG_LIST = 64;
-  const ITEM_WORK = 3; // gas pays one
 
   const FERAL_VALUES = Array.prototype[SymbolIterator];
   const isPlainArray = (value) => ArrayIsArray(value) && value[SymbolIterator] === FERAL_VALUES;
@@ -27,6 +25,7 @@
   function items(value, refuse = refuseItems) {
     payLength(value);
     if (value === undefined || value === null || typeof value[SymbolIterator] !== 'function') refuse(value);
+    meter.work(LIST_WORK);
     if (typeof value === 'string') return value;
     if (isPlainArray(value) && forms.isRow(value)) { // no accessor runs, so its length stays what was paid for
       if (value.length > LONG_LIST) meter.work(value.length * ITEM_WORK);
@@ -52,7 +51,8 @@
   // The same for the arguments of a call: they lie on the native stack until it returns.
   function spread(value) {
     const list = items(value, refuseArguments);
-    if (list.length > MAX_SPREAD || (meter.depth += list.length) > DEPTH_LIMIT) tooDeep();
+    if (list.length > MAX_SPREAD) tooDeep();
+    if ((meter.depth += list.length) > meter.roof) deeper();
     meter.work(list.length * ARGUMENT_WORK);
     return list;
   }

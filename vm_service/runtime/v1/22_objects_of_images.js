@@ -5,10 +5,10 @@
   const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, ReflectOwnKeys, Set } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep } = V8VM.v1;
-  const { isObject, number, propertyKey, LONG_TEXT, UNITS_PER_CHARACTER } = V8VM.v1.convert;
+  const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
-  const PROTOTYPE_WORK = 40; // an object that becomes a prototype, and a map for what inherits from it
+  const { name: NAME_WORK, prototype: PROTOTYPE_WORK } = V8VM.workPrices.object;
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
 
   // Refuses prototype chains that are long enough to make lookups slow.
@@ -38,7 +38,7 @@
 
   // What `for in` walks: its keys are all listed before the first pass.
   function keysOf(value) {
-    if (typeof value === 'string') meter.work(forms.listWork(value.length));
+    if (typeof value === 'string') meter.work(forms.listWork(value.length) * forms.TEXT_FACTOR);
     else if (isObject(value)) {
       for (let at = value; at !== null && !WITHOUT_KEYS.has(at); at = ObjectGetPrototypeOf(at)) {
         meter.work(forms.listWork(ReflectOwnKeys(at).length));
@@ -49,12 +49,12 @@
 
   // The discriminant of a switch: long texts pay for being compared with `cases` others.
   function compared(value, cases) {
-    if (typeof value === 'string' && value.length > LONG_TEXT) meter.work(value.length * UNITS_PER_CHARACTER * cases);
+    if (typeof value === 'string' && value.length > LONG_TEXT) meter.work(value.length * READ_WORK * cases);
     return value;
   }
 
   function payLength(array, length) {
-    if (length > array.length && length >>> 0 === length) meter.work((length - array.length) * 2);
+    if (length > array.length && length >>> 0 === length) meter.work((length - array.length) * V8VM.workPrices.array.grow);
   }
 
   function setLength(object, value) {
@@ -73,6 +73,7 @@
   function key(object, value) {
     if (typeof value === 'number') return forms.at(object, value);
     const name = propertyKey(value);
+    meter.work(NAME_WORK);
     if (!ArrayIsArray(object)) return name;
     if (name === 'length') throw new RangeError('Invalid array length');
     forms.named(object, name);
@@ -81,6 +82,7 @@
 
   function setMember(object, name, value) {
     const checked = propertyKey(name);
+    meter.work(NAME_WORK);
     if (checked === 'length') return setLength(object, value);
     if (ArrayIsArray(object)) forms.named(object, checked);
     return (object[checked] = value);

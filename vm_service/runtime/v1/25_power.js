@@ -10,7 +10,7 @@
 
   const BITS = 220n; // fraction bits: 53 of the exponent, 64 of its size, and 100 to decide the rounding
   const ONE = 1n << BITS;
-  const FRACTION_WORK = 3000; // units of about 10 ns
+  const { power: FRACTION_WORK } = V8VM.workPrices.number;
   const MAX_WHOLE = 2 ** 31 - 1;
   const MIN_EXPONENT = -1074; // of the smallest number there is
   const MAX_EXPONENT = 1024;

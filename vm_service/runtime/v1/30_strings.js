@@ -15,11 +15,11 @@
 
   const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
-  const COMPARISONS_PER_UNIT = 32;
+  const {
+    longNeedle: LONG_WORK, shortNeedle: SHORT_WORK, backward: BACKWARD_WORK, splitUnit: SPLIT_WORK, longUnit: LONG_UNIT_WORK, rawUnit: RAW_WORK, code: CODE_WORK, caseUnit: CASE_WORK, caseBeyond: BEYOND_WORK, make: CALL_WORK,
+    part: PART_WORK, readArgument: READ_WORK,
+  } = V8VM.workPrices.text;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
-  const SEARCHED_PER_UNIT = 2;
-  const BACKWARD_PER_UNIT = 12;
-  const CASE_WORK = 4;
   const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
 
@@ -38,23 +38,25 @@
   }
 
   function paySearch(self, needle) {
-    if (needle.length > NEEDLE_UNITS) meter.work((self.length * needle.length) / COMPARISONS_PER_UNIT);
-    else if (self.length > LONG_SELF) meter.work(self.length / SEARCHED_PER_UNIT);
+    if (needle.length > NEEDLE_UNITS) meter.work(self.length * needle.length * LONG_WORK);
+    else if (self.length > LONG_SELF) meter.work(self.length * (1 + needle.length) * SHORT_WORK);
   }
 
   // From the end, the engine compares the whole search text at every place.
   function payBackward(self, needle) {
-    if (self.length > LONG_SELF) meter.work((self.length * needle.length) / BACKWARD_PER_UNIT);
+    if (self.length > LONG_SELF) meter.work(self.length * needle.length * BACKWARD_WORK);
   }
 
   // Case of letters beyond ASCII is looked up one by one.
   function payCase(self) {
-    if (self.length > NEEDLE_UNITS && !RegExpPrototypeTest(ASCII, self)) meter.work(self.length * CASE_WORK);
+    meter.work(CALL_WORK);
+    if (self.length > NEEDLE_UNITS) meter.work(self.length * (RegExpPrototypeTest(ASCII, self) ? CASE_WORK : BEYOND_WORK));
+    grown(self.length);
   }
 
   // Memory of long results.
   function grown(length) {
-    if (length > LONG_RESULT) meter.work(length / 4);
+    if (length > LONG_RESULT) meter.work(length * LONG_UNIT_WORK);
   }
 
   // A position argument: left as it is when absent, else a number.
@@ -139,9 +141,10 @@
       paySearch(self, needle);
       if (typeof replacement === 'function') return replaceByCall(self, needle, replacement);
       const pattern = text(replacement);
-      // `$&` and the like repeat parts of the text.
-      const repeats = StringPrototypeIncludes(pattern, '$') ? pattern.length / 2 : 0;
-      grown(self.length * (1 + repeats) + pattern.length);
+      meter.work(CALL_WORK);
+      if (!StringPrototypeIncludes(pattern, '$')) return replaceAt(self, needle, StringPrototypeIndexOf(self, needle), pattern);
+      meter.work(CALL_WORK * 2);
+      grown(self.length * (1 + pattern.length / 2) + pattern.length); // `$&` and the like repeat parts of the text
       return StringPrototypeReplace(self, needle, pattern);
     },
     search(pattern) {
@@ -160,8 +163,10 @@
       if (separator === undefined) return StringPrototypeSplit(self, undefined, most);
       const needle = needleOf(separator, 'split');
       paySearch(self, needle);
-      meter.work(self.length);
-      return StringPrototypeSplit(self, needle, most);
+      meter.work(CALL_WORK + self.length * SPLIT_WORK);
+      const parts = StringPrototypeSplit(self, needle, most);
+      meter.work(parts.length * PART_WORK);
+      return parts;
     },
     slice(start, end) {
       const self = shown(this);
@@ -214,7 +219,11 @@
   function replaceByCall(self, needle, replacement) {
     const at = StringPrototypeIndexOf(self, needle);
     if (at < 0) return self;
-    const made = text(replacement(needle, at, self));
+    return replaceAt(self, needle, at, text(replacement(needle, at, self)));
+  }
+
+  function replaceAt(self, needle, at, made) {
+    if (at < 0) return self;
     grown(self.length + made.length);
     return StringPrototypeSlice(self, 0, at) + made + StringPrototypeSlice(self, at + needle.length);
   }
@@ -241,23 +250,30 @@
     },
   };
 
+  function code(value) {
+    if (typeof value === 'number') return value;
+    meter.work(READ_WORK);
+    return number(value);
+  }
+
   const statics = {
     fromCharCode(...units) {
-      for (let i = 0; i < units.length; i++) units[i] = number(units[i]);
-      meter.work(units.length);
+      for (let i = 0; i < units.length; i++) units[i] = code(units[i]);
+      meter.work(units.length * CODE_WORK);
       return V8VM.primordials.FunctionPrototypeApply(V8VM.primordials.StringFromCharCode, null, units);
     },
     fromCodePoint(...points) {
-      for (let i = 0; i < points.length; i++) points[i] = number(points[i]);
-      meter.work(points.length);
+      for (let i = 0; i < points.length; i++) points[i] = code(points[i]);
+      meter.work(points.length * CODE_WORK);
       return V8VM.primordials.FunctionPrototypeApply(V8VM.primordials.StringFromCodePoint, null, points);
     },
     raw(template, ...values) {
       const strings = template.raw;
+      meter.work(CALL_WORK * 5);
       let joined = '';
       for (let i = 0; i < number(strings.length); i++) {
         joined += text(strings[i]) + (i < values.length && i + 1 < strings.length ? text(values[i]) : '');
-        meter.work(1 + joined.length / 8);
+        meter.work(PART_WORK + joined.length * RAW_WORK);
       }
       return joined;
     },

@@ -15,19 +15,20 @@
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
-  const { DEPTH_LIMIT, tooDeep, grown, enterNative } = V8VM.v1;
+  const { deeper, grown, enterNative } = V8VM.v1;
   const { payForm, payCut, loosen } = forms;
 
   const { call: CALL, visit: VISIT, scan: SCAN, copy: COPY, insert: INSERT } = V8VM.prices.array;
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
-  const MOVED_PER_UNIT = 64; // items of a row that one unit of work moves
-  const LIKE_WORK = 4; // an item of an array-like, looked up and copied
-  const SORT_WORK = 2; // a comparison
+  const {
+    move: SHIFT_WORK, like: LIKE_WORK, call: CALL_WORK, visit: VISIT_WORK, compare: SORT_WORK, join: JOIN_WORK,
+    fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, joinUnit: JOIN_UNIT_WORK,
+    compareUnit: UNIT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
+  } = V8VM.workPrices.array;
   const SHORT_SORT = 8; // items
   // Work for each item of a table (v1/15_forms.js).
-  const READ_WORK = 2;
-  const MOVE_WORK = 10;
+  const LONG_MOVE = 64;
   const LONG_ROW = 10000; // `new Array(n)` of more is no row
   const LONG_TEXT = 256;
 
@@ -39,7 +40,7 @@
     const claimed = wholeNumber(like.length);
     const length = claimed > 0 ? claimed : 0;
     if (length > MAX_LIKE_LENGTH) throw new RangeError('Invalid array length');
-    meter.work(length * LIKE_WORK);
+    meter.work(CALL_WORK + length * LIKE_WORK);
     const list = [];
     for (let i = 0; i < length; i++) if (i in like) list[i] = like[i];
     list.length = length;
@@ -82,27 +83,29 @@
   }
 
   // Counts the stack of a method that calls back; returns what to restore.
-  function enter() {
+  function enter(length) {
     const saved = meter.depth;
-    if ((meter.depth += CALLBACK_SLOTS) > DEPTH_LIMIT) tooDeep();
+    meter.work(length * VISIT_WORK);
+    if ((meter.depth += CALLBACK_SLOTS) > meter.roof) deeper();
     return saved;
   }
 
   // Work of moving all items of a long array.
   function payMove(array) {
-    if (array.length > MOVED_PER_UNIT) meter.work(array.length / MOVED_PER_UNIT);
+    if (array.length > LONG_MOVE) meter.work(array.length * SHIFT_WORK);
     payForm(array, MOVE_WORK);
   }
 
   // Work of comparing something with every item: of a table, or when it is a long text.
   function payCompare(list, item) {
     payForm(list, READ_WORK);
-    if (typeof item === 'string' && item.length > LONG_TEXT) meter.work((list.length * item.length) / 16);
+    if (typeof item === 'string' && item.length > LONG_TEXT) meter.work(list.length * item.length * UNIT_WORK);
   }
 
   // Runs an engine method on a list: items may be accessors of the contract.
   function native(method, ...args) {
     const saved = enterNative();
+    meter.work(CALL_WORK);
     const result = method(...args);
     meter.depth = saved;
     return result;
@@ -118,7 +121,7 @@
         array[array.length] = item;
         return array.length;
       }
-      meter.work(arguments.length);
+      meter.work(arguments.length * ARGUMENT_WORK);
       return FunctionPrototypeApply(FERAL_PUSH, array, arguments);
     },
     pop() {
@@ -136,8 +139,9 @@
     unshift(...items) {
       meter.take(CALL);
       const array = arrayOf(this, 'unshift');
+      meter.work(CALL_WORK);
       payMove(array);
-      meter.work(items.length);
+      meter.work(items.length * ARGUMENT_WORK);
       if (items.length === 1) return native(ArrayPrototypeUnshift, array, items[0]);
       return FunctionPrototypeApply(FERAL_UNSHIFT, array, items);
     },
@@ -152,7 +156,7 @@
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
-      const saved = enter();
+      const saved = enter(length);
       for (let i = 0; i < length; i++) if (i in list) FunctionPrototypeCall(callback, self, list[i], i, this);
       meter.depth = saved;
     },
@@ -161,7 +165,7 @@
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
-      const saved = enter();
+      const saved = enter(length);
       for (let i = 0; i < length; i++) {
         if (i in list && !FunctionPrototypeCall(callback, self, list[i], i, this)) {
           meter.depth = saved;
@@ -184,7 +188,7 @@
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
-      const saved = enter();
+      const saved = enter(length);
       const kept = [];
       for (let i = 0; i < length; i++) {
         if (!(i in list)) continue;
@@ -199,7 +203,7 @@
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
-      const saved = enter();
+      const saved = enter(length);
       const mapped = [];
       let held = 0;
       for (let i = 0; i < length; i++) {
@@ -217,7 +221,7 @@
     const { length } = list;
     meter.charge(CALL + VISIT * length);
     callable(callback);
-    const saved = enter();
+    const saved = enter(length);
     let found = -1;
     for (let i = 0; i < length && found < 0; i++) if (FunctionPrototypeCall(callback, receiver, list[i], i, self)) found = i;
     meter.depth = saved;
@@ -286,8 +290,10 @@
 
   function textsOf(list, length) {
     const texts = [];
+    meter.work(CALL_WORK + length * JOIN_WORK);
     for (let i = 0; i < length; i++) {
       const item = list[i];
+      if (typeof item === 'number' && item % 1 !== 0) meter.work(FRACTION_WORK);
       texts[i] = item === undefined || item === null ? '' : text(item);
     }
     return texts;
@@ -296,7 +302,7 @@
   function joinTexts(texts, between) {
     let units = between.length * texts.length;
     for (let i = 0; i < texts.length; i++) units += texts[i].length;
-    meter.work(units / 16);
+    meter.work(units * JOIN_UNIT_WORK);
     grown(units);
     return ArrayPrototypeJoin(texts, between);
   }
@@ -444,7 +450,7 @@
       const item = array[i];
       if (item !== undefined) items[items.length] = item;
     }
-    const saved = enter();
+    const saved = enter(length);
     const isBelow = (a, b) => number(FunctionPrototypeCall(by, undefined, a, b)) < 0;
     insertAll(items, firstRun(items, isBelow), isBelow);
     meter.depth = saved;
@@ -487,7 +493,7 @@
   function compareTexts(a, b) {
     const left = text(a);
     const right = text(b);
-    meter.work(1 + (left.length < right.length ? left.length : right.length) / 16);
+    meter.work(1 + (left.length < right.length ? left.length : right.length) * UNIT_WORK);
     if (left < right) return -1;
     return left > right ? 1 : 0;
   }
@@ -499,7 +505,7 @@
       const length = args.length === 1 && typeof args[0] === 'number' ? args[0] : args.length;
       if (length >= 0 && length < 4294967296 && length % 1 === 0) {
         meter.charge(CALL + SCAN * length);
-        meter.work(length);
+        meter.work(CALL_WORK + length * ITEM_WORK);
       }
       const made = ReflectConstruct(V8VM.primordials.Array, args, constructors.Array); // an array also when a class extends it, as in the reference
       return length > LONG_ROW ? loosen(made) : made;

@@ -15,19 +15,19 @@
   } = P;
   const { meter, forms } = V8VM;
   const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
-  const { checkChain, payLength, refuseCode, enterNative, DEPTH_LIMIT, tooDeep } = V8VM.v1;
+  const { checkChain, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
 
-  const COPY_WORK = 2; // times listing: one property copied
-  const DESCRIBE_WORK = 3; // times listing: one property described
+  const {
+    copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
+    change: CHANGE_WORK, call: CALL_WORK,
+  } = V8VM.workPrices.object;
+  const { symbol: SYMBOL_WORK, error: ERROR_WORK } = V8VM.workPrices.other;
+  const { readArgument: READ_WORK } = V8VM.workPrices.text;
+  const { radix: RADIX_WORK, fractionRadix: FRACTION_RADIX_WORK, manyDigits: MANY_DIGITS_WORK } = V8VM.workPrices.number;
+  const { bind: BIND_WORK, argument: ARGUMENT_WORK } = V8VM.workPrices.functions;
   const MATH_GAS = V8VM.prices.math.call;
-  const PROTOTYPE_WORK = 50; // a changed prototype makes the engine forget what it learned about the object
-  const SYMBOL_WORK = 20;
-  const ERROR_WORK = 60;
-  const RADIX_WORK = 50;
   const EXACT_DIGITS = 15;
-  const MANY_DIGITS_WORK = 600;
   const MAX_ARGUMENTS = 60000;
-  const BIND_WORK = 40;
   const MAX_BOUND = 100; // bound functions around one function
   const MAX_BOUND_ARGUMENTS = 200; // of all of them together: every call copies them at no price
 
@@ -35,8 +35,17 @@
 
   // Work of listing an object's properties.
   function payKeys(value, work = forms.listWork) {
-    if (typeof value === 'string') meter.work(work(value.length));
+    if (typeof value === 'string') meter.work(work(value.length) * forms.TEXT_FACTOR);
     else if (isObject(value)) meter.work(work(ReflectOwnKeys(value).length));
+  }
+
+  // Work of giving an object another prototype.
+  function payPrototype(target, proto) {
+    if (isObject(proto)) checkChain(proto);
+    meter.work(PROTOTYPE_WORK);
+    if (!isObject(target)) return;
+    const count = ReflectOwnKeys(target).length;
+    meter.work(count * (count > forms.LARGE ? TABLE_MOVED_WORK : MOVED_WORK));
   }
 
   const copyWork = (count) => COPY_WORK * forms.listWork(count);
@@ -45,6 +54,7 @@
   // Runs an engine function that may call getters and conversions of the contract.
   function native(feral, ...args) {
     const saved = enterNative();
+    meter.work(CALL_WORK);
     const result = feral(...args);
     meter.depth = saved;
     return result;
@@ -57,6 +67,7 @@
 
   // The same for what changes how all properties are kept.
   const countedChange = (feral) => (value) => {
+    meter.work(CHANGE_WORK);
     payKeys(value);
     return feral(forms.loosen(value));
   };
@@ -64,6 +75,7 @@
   // Defining the length of an array pays like assigning it. The descriptor is read once.
   function define(target, key, descriptor) {
     const name = propertyKey(key);
+    meter.work(CHANGE_WORK);
     forms.loosen(target);
     if (!ArrayIsArray(target) || name !== 'length' || !isObject(descriptor) || !('value' in descriptor)) {
       return native(ObjectDefineProperty, target, name, descriptor);
@@ -91,12 +103,11 @@
         checkChain(proto);
       }
       if (properties === undefined) return ObjectCreate(proto);
-      payKeys(properties);
+      payKeys(properties, describeWork);
       return native(ObjectCreate, proto, properties);
     },
     setPrototypeOf(target, proto) {
-      if (isObject(proto)) checkChain(proto);
-      meter.work(PROTOTYPE_WORK);
+      payPrototype(target, proto);
       return ObjectSetPrototypeOf(target, proto);
     },
     defineProperty: (target, key, descriptor) => define(target, key, descriptor),
@@ -144,9 +155,11 @@
       return native(ObjectPrototypeToString, this);
     },
     __defineGetter__(key, getter) {
+      meter.work(CHANGE_WORK);
       return native(P.ObjectPrototype__defineGetter__, forms.loosen(this), propertyKey(key), getter);
     },
     __defineSetter__(key, setter) {
+      meter.work(CHANGE_WORK);
       return native(P.ObjectPrototype__defineSetter__, forms.loosen(this), propertyKey(key), setter);
     },
     __lookupGetter__(key) {
@@ -160,8 +173,7 @@
   const setProto = ObjectGetOwnPropertyDescriptor(P.Object.prototype, '__proto__').set;
   const objectAccessors = {
     set __proto__(proto) {
-      if (isObject(proto)) checkChain(proto);
-      meter.work(PROTOTYPE_WORK);
+      payPrototype(this, proto);
       FunctionPrototypeCall(setProto, this, proto);
     },
   };
@@ -174,8 +186,9 @@
     if (like === undefined || like === null) return [];
     if (!isObject(like)) throw new TypeError('CreateListFromArrayLike called on non-object');
     const length = number(like.length);
-    if (length > MAX_ARGUMENTS || (meter.depth += length > 0 ? length : 0) > DEPTH_LIMIT) tooDeep();
-    meter.work(length > 0 ? length : 0);
+    if (length > MAX_ARGUMENTS) tooDeep();
+    if ((meter.depth += length > 0 ? length : 0) > meter.roof) deeper();
+    meter.work(length > 0 ? length * ARGUMENT_WORK : 0);
     const list = [];
     for (let i = 0; i < length; i++) list[i] = like[i];
     return list;
@@ -194,7 +207,7 @@
       const depth = 1 + (outer === undefined ? 0 : outer.depth);
       const count = args.length + (outer === undefined ? 0 : outer.count);
       if (depth > MAX_BOUND || count > MAX_BOUND_ARGUMENTS) tooDeep();
-      meter.work(BIND_WORK + args.length);
+      meter.work(BIND_WORK + args.length * ARGUMENT_WORK);
       const bound = native(FunctionPrototypeBind, this, self, ...args);
       bindings.set(bound, { depth, count });
       return bound;
@@ -232,7 +245,7 @@
 
   const numberMethods = {
     toString(radix) {
-      if (radix !== undefined) meter.work(NumberIsSafeInteger(this) ? RADIX_WORK / 2 : RADIX_WORK * 16);
+      if (radix !== undefined) meter.work(NumberIsSafeInteger(this) ? RADIX_WORK : FRACTION_RADIX_WORK);
       return NumberPrototypeToString(this, radix === undefined ? undefined : number(radix));
     },
     toFixed(digits) {
@@ -249,7 +262,7 @@
   // More digits than a number has are computed with large integers.
   function writeDigits(feral, self, digits) {
     const count = digits === undefined ? undefined : number(digits);
-    meter.work(count > EXACT_DIGITS ? MANY_DIGITS_WORK : RADIX_WORK);
+    meter.work(count > EXACT_DIGITS ? MANY_DIGITS_WORK : 2 * RADIX_WORK);
     return feral(self, count);
   }
 
@@ -310,6 +323,7 @@
     toString() {
       if (!isObject(this)) throw new TypeError('Error.prototype.toString requires that \'this\' be a JSReceiver');
       const saved = enterNative();
+      meter.work(ERROR_WORK / 3);
       const { name, message } = this;
       const title = name === undefined ? 'Error' : text(name);
       const detail = message === undefined ? '' : text(message);
@@ -333,7 +347,11 @@
   function extreme(feral) {
     return (...values) => {
       meter.charge(MATH_GAS);
-      for (let i = 0; i < values.length; i++) values[i] = number(values[i]);
+      for (let i = 0; i < values.length; i++) {
+        if (typeof values[i] === 'number') continue;
+        meter.work(READ_WORK);
+        values[i] = number(values[i]);
+      }
       if (values.length === 2) return feral(values[0], values[1]);
       return FunctionPrototypeApply(feral, null, values);
     };

@@ -4,15 +4,15 @@
 
   const {
     ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, MathAbs, MathCeil, NumberIsFinite, NumberPrototypeToString,
-    ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, String, StringPrototypeCharCodeAt, StringPrototypePadStart,
-    StringPrototypeRepeat, StringPrototypeReplace, TypeError,
+    ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, String, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
+    StringPrototypePadStart, StringPrototypeRepeat, StringPrototypeReplace, TypeError,
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { text, isObject } = V8VM.v1.convert;
-  const { DEPTH_LIMIT, tooDeep, grown } = V8VM.v1;
+  const { deeper, grown } = V8VM.v1;
 
   const GAS = V8VM.prices.json;
-  const PARSE_WORK = { unit: 0.5, opening: 6, member: 6 }; // a unit of text, `[` or `{`, `:`; `[` makes 56 bytes
+  const { parse: PARSE_WORK, opening: OPENING_WORK, member: MEMBER_WORK, revive: REVIVE_WORK, name: NAME_WORK } = V8VM.workPrices.json;
   const LEVEL_SLOTS = 200; // native stack of one level of a reviver's walk
   const WRITER_SLOTS = 60; // of the writer's, which calls back only for a `toJSON` or a replacer, and those count themselves
   const CIRCLE = 'Converting circular structure to JSON';
@@ -22,29 +22,29 @@
   // -- parse -------------------------------------------------------------------------------------------------------
 
   // Records of a list take no more than the price of their text; empty ones, and objects of their own shapes, take several times that.
-  function parseWork(json) {
-    let openings = 0;
-    let members = 0;
-    for (let i = 0; i < json.length; i++) {
-      const unit = json[i];
-      if (unit === ':') members++;
-      else if (unit === '[' || unit === '{') openings++;
-    }
-    return json.length * PARSE_WORK.unit + openings * PARSE_WORK.opening + members * PARSE_WORK.member;
+  function payText(json) {
+    meter.work(json.length * PARSE_WORK);
+    payMarks(json, '[', OPENING_WORK);
+    payMarks(json, '{', OPENING_WORK);
+    payMarks(json, ':', MEMBER_WORK);
+  }
+
+  function payMarks(json, mark, work) {
+    for (let at = StringPrototypeIndexOf(json, mark); at >= 0; at = StringPrototypeIndexOf(json, mark, at + 1)) meter.work(work);
   }
 
   function parse(source, reviver) {
     meter.charge(GAS.parse + (source === null || source === undefined ? 0 : shown(source).length));
     const json = text(source); // an object is converted once for its price and once to be read
-    meter.work(parseWork(json));
+    payText(json);
     const value = JSONParse(json);
     return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
   }
 
   // The reviver's walk, children first.
   function revive(holder, key, reviver) {
-    if ((meter.depth += LEVEL_SLOTS) > DEPTH_LIMIT) tooDeep();
-    meter.work(2);
+    if ((meter.depth += LEVEL_SLOTS) > meter.roof) deeper();
+    meter.work(REVIVE_WORK);
     const value = holder[key];
     if (isObject(value)) {
       const keys = ObjectKeys(value);
@@ -84,7 +84,7 @@
   // A list as it is now: what is written may change it. Anything with a length is one.
   function copyOf(list) {
     const { length } = list;
-    meter.work(length);
+    meter.work(length * NAME_WORK);
     const copy = [];
     for (let i = 0; i < length; i++) copy[i] = list[i];
     return copy;
@@ -138,7 +138,7 @@
 
     structure(value) {
       this.check(value);
-      if ((meter.depth += WRITER_SLOTS) > DEPTH_LIMIT) tooDeep();
+      if ((meter.depth += WRITER_SLOTS) > meter.roof) deeper();
       this.open.add(value);
       const outer = this.gap;
       this.gap += this.indent;

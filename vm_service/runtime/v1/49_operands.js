@@ -12,8 +12,7 @@
   const LIMB = 1e14; // a number is a list of limbs, most significant first
   const LIMB_DIGITS = 14;
   const MAX_EXPONENT = 1e7;
-  const LIMB_WORK = 6; // a limb copied, compared or shown
-  const SQUARES_PER_UNIT = 8; // of the length of a text that the library does not take for a plain decimal
+  const { limb: LIMB_WORK, textUnit: UNIT_WORK, textSquare: SQUARE_WORK } = V8VM.workPrices.number;
   const PLAIN_TEXT = 32; // units: whatever it says, quickly read
 
   const { isArray } = Array; // the engine's own, which it inlines
@@ -64,8 +63,8 @@
     const { length } = value;
     const isOther = base !== undefined && base !== null && base !== 10;
     if (length <= PLAIN_TEXT && !isOther) return;
-    meter.work(length);
-    if (isOther || !RegExpPrototypeTest(NUMERIC, value)) meter.work((length * length) / SQUARES_PER_UNIT);
+    meter.work(length * UNIT_WORK);
+    if (isOther || !RegExpPrototypeTest(NUMERIC, value)) meter.work(length * length * SQUARE_WORK);
   }
 
   // What the library may take for a number: a clean copy, a text, or a primitive value.

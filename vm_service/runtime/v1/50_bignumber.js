@@ -7,7 +7,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, FunctionPrototypeApply, ObjectAssign, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
+  const { ArrayIsArray, FunctionPrototypeApply, MathLog2, ObjectAssign, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject } = V8VM.v1.convert;
   const { FERAL_BIG_NUMBER, LIMB_WORK, clean, operand, setting, limbs, digitsOf, isNumber } = V8VM.v1.operands;
@@ -22,11 +22,11 @@
     hasOwnProperty: (name) => name !== 'hasOwnProperty' && name in CONFIG,
   };
   const GAS = V8VM.prices.number;
-  const MAKE_WORK = 150; // a number made of text
+  const {
+    make: MAKE_WORK, method: METHOD_WORK, unpriced: WRITTEN_WORK, binary: POWER_WORK, quotient: QUOTIENT_WORK, product: PRODUCT_WORK,
+    digit: DIGIT_WORK, otherBase: OTHER_BASE_WORK, square: BASE_WORK,
+  } = V8VM.workPrices.number;
   const FEW_LIMBS = 6; // of both operands: gas pays for them
-  const PRODUCT_WORK = 2.5; // a limb times a limb
-  const DIGIT_WORK = 4; // a digit that is written one by one
-  const BASE_WORK = 2; // for each digit, times digits: conversion to another base
   const MAX_PLACES = 1e9; // more is an error
 
   const FERAL_CONFIG = FERAL_BIG_NUMBER.config;
@@ -63,9 +63,20 @@
   const payDigits = (self, count) => meter.work(DIGIT_WORK * (digitsOf(self) + places(count)));
   const payProduct = (self, [other]) => meter.work(PRODUCT_WORK * limbs(self) * limbs(other));
 
+  // A power squares and rounds for each binary digit of the exponent.
+  function payPower(self, [other]) {
+    const digit = isObject(other) && other.c !== null ? other.c[0] : 1;
+    meter.work(POWER_WORK * (1 + MathLog2(digit > 1 ? digit : 1)));
+  }
+  const payQuotient = () => meter.work(QUOTIENT_WORK);
+
   // Work of a method beside looking at its operands.
   const works = {
     __proto__: null,
+    pow: payPower,
+    exponentiatedBy: payPower,
+    div: payQuotient,
+    dividedBy: payQuotient,
     times: payProduct,
     multipliedBy: payProduct,
     toFixed: (self, [count]) => payDigits(self, count),
@@ -76,7 +87,7 @@
       if (base === undefined || base === null) return;
       const count = digitsOf(self);
       payDigits(self, 0);
-      meter.work(BASE_WORK * count * count);
+      meter.work(OTHER_BASE_WORK + BASE_WORK * count * count);
     },
   };
 
@@ -120,6 +131,7 @@
           pay(this, args);
           return FunctionPrototypeApply(feral, this, args);
         }
+        meter.work(price === undefined ? METHOD_WORK + WRITTEN_WORK : METHOD_WORK);
         const self = clean(this);
         const isForeign = isObject(args[0]) && !isNumber(args[0]); // its `toString` is the contract's
         if (price !== undefined && isForeign) meter.charge(GAS.call + price(self, args[0]));
@@ -158,7 +170,7 @@
       [name](...args) {
         const list = ArrayIsArray(args[0]) ? args[0] : args;
         const { length } = list;
-        meter.work(length);
+        meter.work(METHOD_WORK * (1 + length));
         const items = [];
         for (let i = 0; i < length; i++) items[i] = operand(list[i]);
         inside = true;

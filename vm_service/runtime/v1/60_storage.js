@@ -3,7 +3,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { Error, StringPrototypeIsWellFormed } = V8VM.primordials;
+  const { Error, RegExpPrototypeTest, StringPrototypeIsWellFormed } = V8VM.primordials;
   const { meter } = V8VM;
 
   const MAX_UNITS = 65536;
@@ -18,7 +18,7 @@
 
   function key(value, operation, end = '') {
     if (typeof value !== 'string') throw new Error(`IOSTContractStorage_${operation} key must be string${end}`);
-    if (value.length > LONG_KEY) meter.work(value.length); // none that long exists, but it is looked at
+    if (value.length > LONG_KEY) meter.work(value.length * V8VM.workPrices.host.longKey); // none that long exists, but it is looked at
     return hostText(value);
   }
 
@@ -35,12 +35,14 @@
 
   // Lists come as JSON text in the reference: its parsing is charged.
   const PARSE_GAS = V8VM.prices.json.parse;
-  const ESCAPED = { __proto__: null, '"': 2, '\\\\': 2, '<': 6, '>': 6, '&': 6 };
+  const ESCAPED = { __proto__: null, '"': 2, '\\': 2, '<': 6, '>': 6, '&': 6 };
+  const TO_ESCAPE = /["\\<>&]/;
   function parsed(list) {
     let units = 2 + (list.length > 0 ? list.length - 1 : 0);
     for (const item of list) {
-      units += 2;
-      for (const character of item) units += ESCAPED[character] ?? character.length;
+      units += 2 + item.length;
+      if (!RegExpPrototypeTest(TO_ESCAPE, item)) continue;
+      for (const character of item) units += (ESCAPED[character] ?? 1) - 1;
     }
     meter.charge(PARSE_GAS + units);
     return list;

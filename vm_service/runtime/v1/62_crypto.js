@@ -7,8 +7,11 @@
   const { hostText } = V8VM.v1.storage;
 
   const BASE_GAS = V8VM.prices.crypto.call;
-  const HASH_WORK = 2000; // a trip to the host: 20 µs
-  const VERIFY_WORK = 20000; // and a signature check: 200 µs
+  const {
+    hash: HASH_WORK, verify: VERIFY_WORK, hashUnit: UNIT_WORK, hashEscaped: ESCAPED_WORK, base58: DIGIT_WORK,
+    base58Square: SQUARE_WORK,
+  } = V8VM.workPrices.host;
+  const PLAIN = /^[ !#-[\]-~]*$/;
   const HEX = /^(?:[0-9a-fA-F]{2})*$/;
   const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -20,22 +23,11 @@
     }
   }
 
-  // Bytes of a text in UTF-8.
-  function utf8Length(value) {
-    let bytes = value.length;
-    for (let i = 0; i < value.length; i++) {
-      const unit = V8VM.primordials.StringPrototypeCharCodeAt(value, i);
-      if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
-    }
-    return bytes;
-  }
-
   // Bytes that a base58 text stands for; none when it is malformed.
   function base58Length(value) {
     let number = 0n;
     let zeros = 0;
     let leading = true;
-    meter.work((value.length * value.length) / 512);
     for (const letter of value) {
       const digit = StringPrototypeIndexOf(BASE58, letter);
       if (digit < 0) return 0;
@@ -48,23 +40,27 @@
     return bytes;
   }
 
+  const payTrip = (text) => meter.work(HASH_WORK + text.length * (RegExpPrototypeTest(PLAIN, text) ? UNIT_WORK : ESCAPED_WORK));
+  const payDigits = ({ length }) => meter.work(length * DIGIT_WORK + length * length * SQUARE_WORK);
+
   function hashHex(operation, args) {
     texts(operation, ['msg'], args);
     const hex = args[0];
+    meter.work(hex.length * V8VM.workPrices.text.read);
     if (!RegExpPrototypeTest(HEX, hex)) {
       meter.charge(BASE_GAS);
       return '';
     }
     meter.charge(BASE_GAS + hex.length / 2);
-    meter.work(HASH_WORK);
+    payTrip(hex);
     return V8VM.ask(`crypto.${operation}`, { hex });
   }
 
   const crypto = {
     sha3(...args) {
       texts('sha3', ['msg'], args);
-      meter.charge(BASE_GAS + utf8Length(args[0]));
-      meter.work(HASH_WORK);
+      meter.charge(BASE_GAS + V8VM.text.measured(args[0]));
+      payTrip(args[0]);
       return V8VM.ask('crypto.sha3', { text: args[0] });
     },
     sha3Hex(...args) {
@@ -75,6 +71,7 @@
     },
     verify(...args) {
       texts('verify', ['algo', 'msg', 'sig', 'pubkey'], args);
+      for (const text of args) payDigits(text);
       meter.charge(BASE_GAS + base58Length(args[1]));
       meter.work(VERIFY_WORK);
       return V8VM.ask('crypto.verify', { args });

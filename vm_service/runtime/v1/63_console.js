@@ -7,6 +7,8 @@
   const { strings, json, numbers } = V8VM.v1;
   const { text, number } = V8VM.v1.convert;
 
+  const { meter } = V8VM;
+  const { lineUnit: UNIT_WORK } = V8VM.workPrices.host;
   const PERCENT = 37;
   const { charCodeAt, slice } = strings.methods;
   const at = (line, i) => FunctionPrototypeCall(charCodeAt, line, i);
@@ -36,6 +38,7 @@
   function format(line, ...values) {
     if (typeof line !== 'string') absent('Array.from');
     if (values.length === 0) return line;
+    meter.work(line.length * UNIT_WORK);
     let taken = 0;
     let written = '';
     let from = 0;

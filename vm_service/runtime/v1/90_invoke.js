@@ -153,7 +153,7 @@
     let result = '';
     let failure = null;
     try {
-      if (meter.depth > V8VM.v1.DEPTH_LIMIT) V8VM.v1.tooDeep();
+      if (meter.depth > meter.roof) V8VM.v1.deeper();
       result = run(table.get(key), method, args);
     } catch (exception) {
       meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out

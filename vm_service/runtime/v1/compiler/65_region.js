@@ -13,20 +13,15 @@
   const { PRICES } = V8VM.points;
 
   // Units of work: about 10 ns, or 16 bytes of memory, whichever is more.
-  const CLASS_WORK = 60; // a class is a constructor, a prototype and two maps
-  const MEMBER_WORK = 10;
-  const CLOSURE_WORK = 10;
-  const ACCESSOR_WORK = 40; // beside its function
-  const FIELD_WORK = 50; // `this.x = ...` in a function made anew: a map for each field
-  const OBJECT_WORK = 6;
+  const {
+    class: CLASS_WORK, member: MEMBER_WORK, closure: CLOSURE_WORK, accessor: ACCESSOR_WORK, generator: GENERATOR_WORK,
+    computed: COMPUTED_WORK, field: FIELD_WORK, object: OBJECT_WORK, entry: ENTRY_WORK, array: ARRAY_WORK, slot: SLOT_WORK,
+    node: NODE_WORK,
+  } = V8VM.workPrices.literal;
   const LARGE_OBJECT = 100; // properties; V8 keeps larger literals as tables
-  const ENTRY_WORK = 4; // a property of such a table
-  const ARRAY_WORK = 5;
-  const SLOT_WORK = 1; // a property, an item, a name
   const FREE_NAMES = 32; // of a function
   const NODES_PER_GAS = 8; // nodes that one unit of static gas pays for; ordinary code has about one
   const FREE_NODES = 100;
-  const NODES_PER_UNIT = 4;
   const LEAST_WORK = 8; // less is not worth counting
 
   const LOOPS = new Set(['ForStatement', 'ForInStatement', 'ForOfStatement', 'WhileStatement', 'DoWhileStatement']);
@@ -39,7 +34,7 @@
     SwitchStatement: ['cases'],
   };
 
-  const closureWork = (node) => CLOSURE_WORK + FIELD_WORK * countFields(node.body);
+  const closureWork = (node) => CLOSURE_WORK + FIELD_WORK * countFields(node.body) + (node.generator ? GENERATOR_WORK : 0);
   const propertiesWork = (count) => (count > LARGE_OBJECT ? ENTRY_WORK : SLOT_WORK) * count;
   const WORK = {
     __proto__: null,
@@ -47,7 +42,7 @@
     ClassExpression: () => CLASS_WORK,
     MethodDefinition: ({ kind }) => MEMBER_WORK + (kind === 'get' || kind === 'set' ? ACCESSOR_WORK : 0),
     ObjectExpression: ({ properties }) => OBJECT_WORK + propertiesWork(properties.length),
-    Property: ({ kind }) => (kind === 'init' ? 0 : ACCESSOR_WORK),
+    Property: ({ kind, computed }) => (kind === 'init' ? 0 : ACCESSOR_WORK) + (computed ? COMPUTED_WORK : 0),
     ArrayExpression: ({ elements }) => ARRAY_WORK + SLOT_WORK * elements.length,
     FunctionDeclaration: closureWork,
     FunctionExpression: closureWork,
@@ -111,7 +106,7 @@
     const region = new Region();
     for (const node of list) if (node) region.add(node);
     region.cut();
-    const nodes = Math.max(0, region.unpaidNodes - FREE_NODES) / NODES_PER_UNIT;
+    const nodes = Math.max(0, region.unpaidNodes - FREE_NODES) * NODE_WORK;
     const work = region.unpaidMade + nodes + SLOT_WORK * Math.max(0, names - FREE_NAMES);
     return work < LEAST_WORK ? 0 : Math.trunc(work);
   }

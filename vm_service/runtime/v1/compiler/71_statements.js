@@ -5,7 +5,6 @@
   const tree = V8VM.tree;
   const { Frame, Lowering } = V8VM;
 
-  const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
 
   // A frame holds about 20 slots (8 bytes) of its own in the slowest tier, then its names and temporaries; twice that.
   const FRAME_SLOTS = 40;
@@ -274,7 +273,7 @@
       const slots = node.slots - GENERATOR_SLOTS;
       if (slots <= 0) return;
       if (params.at(-1)?.type === 'RestElement') throw new Error('generator function with a rest parameter is too large');
-      const key = this.callHelper('work', tree.literal(Math.ceil(slots / 2)));
+      const key = this.callHelper('work', tree.literal(Math.ceil(slots * V8VM.workPrices.literal.generatorSlot)));
       const property = { type: 'Property', key, computed: true, value: tree.helper('slots'), kind: 'init', method: false, shorthand: false };
       params.push({ type: 'RestElement', argument: { type: 'ObjectPattern', properties: [property] } });
     },
@@ -310,8 +309,8 @@
       frame.weight.value = FRAME_SLOTS + frame.deepest + names;
       const leave = tree.assign(this.meter('depth'), frame.weight, '-=');
       this.finishReturns(leave);
-      const enter = tree.binary('>', tree.assign(this.meter('depth'), frame.weight, '+='), tree.literal(DEPTH_LIMIT));
-      const prologue = tree.statement(tree.logical('&&', enter, this.callHelper('tooDeep')));
+      const enter = tree.binary('>', tree.assign(this.meter('depth'), frame.weight, '+='), this.meter('roof'));
+      const prologue = tree.statement(tree.logical('&&', enter, this.callHelper('deeper')));
       const epilogue = endsFlow(list) ? [] : [tree.statement(leave)];
       return tree.block([...this.temporaries(), prologue, ...body, ...epilogue]);
     },

@@ -1,0 +1,151 @@
+// Prices beyond ordinary sizes, in units of work (about 10 ns; kernel/10_meter.js says when a unit costs gas): the only list of
+// them, read by both isolates. docs/gas.md and docs/compatibility.md are generated from it (name, units, what for).
+(function (V8VM) {
+  'use strict';
+
+  const TABLE = {
+    // What costs gas at once, without being counted as work.
+    gas: [
+      ['freeDepth', 60000, 'slots (8 bytes) of the stack that a call may fill at no price: about 1,300 calls of a small function inside each other'],
+      ['slot', 6, 'each slot beyond them, once, in steps of 10,000'],
+      ['freeKeys', 1000, 'different keys that a transaction may touch at no further price'],
+      ['key', 20000, 'each further one: it may cost a trip to the store'],
+      ['freePayers', 64, 'payers of RAM in one frame at no further price; 300 for each further one'],
+      ['freeReceiptUnits', 262144, 'units of receipts of a transaction at no price; one for each further unit'],
+    ],
+    work: [
+      ['free', 200000, 'units that an action may do at no price, with all calls inside it'],
+    ],
+    text: [
+      ['make', 10, 'a method that makes a new text'],
+      ['part', 4, 'a part that `split` or `String.raw` makes or takes'],
+      ['splitUnit', 1, 'a unit of a text that is split'],
+      ['longNeedle', 1 / 32, 'a search for more than 64 units: each, times each of the text'],
+      ['shortNeedle', 1 / 4, 'a search for less in more than 1,000 units: the same'],
+      ['backward', 1 / 8, '`lastIndexOf` in more than 1,000 units: the same'],
+      ['caseUnit', 1 / 8, 'a unit of a text of more than 64 that changes case'],
+      ['caseBeyond', 4, 'beside it, when the text has letters beyond ASCII'],
+      ['longUnit', 1 / 4, 'a unit of a text of more than 100,000 that a method or template makes'],
+      ['rawUnit', 1 / 8, '`String.raw`: each unit so far, at each part'],
+      ['read', 1 / 8, 'a unit of a text of more than 64 that is read as a number, ordered or compared in `switch`'],
+      ['readArgument', 10, 'a text among the numbers of `Math.max`, `Math.min`, `fromCharCode`, `fromCodePoint`'],
+      ['code', 1, 'an argument of `fromCharCode`, `fromCodePoint`'],
+      ['beyondAscii', 1, 'a byte of a text beyond ASCII that is stored, hashed or told'],
+    ],
+    array: [
+      ['call', 60, 'a method that looks through, joins, sorts, turns or shifts'],
+      ['visit', 2, 'an item that a callback is called with'],
+      ['like', 12, 'an item of something that is no array, which is copied'],
+      ['join', 5, 'an item that is joined'],
+      ['joinUnit', 1 / 16, 'a unit of the joined text'],
+      ['fraction', 20, 'an item with digits after the point, that is joined'],
+      ['compare', 2, 'a comparison of `sort`, of which there are n log n'],
+      ['compareUnit', 1 / 16, 'a unit of the texts that `sort` compares; of a text of more than 256 that is looked for, at each item'],
+      ['move', 1 / 64, 'an item of more than 64 that `shift` or `unshift` moves'],
+      ['argument', 1, 'an item that `push` or `unshift` puts in, of several'],
+      ['make', 1, 'an item of `Array(…)`'],
+      ['tableRead', 2, 'an item of an array of more than 16 with gaps, accessors, or changed otherwise, that is looked at'],
+      ['tableMove', 20, 'the same, moved'],
+      ['tableCut', 1 / 3, 'the same, cut off'],
+      ['grow', 2, 'an item by which `length` is made longer'],
+    ],
+    spread: [
+      ['list', 50, 'a `...`'],
+      ['item', 3, 'an item of more than 64'],
+      ['step', 4, 'a step of an iterator'],
+      ['argument', 2, 'an argument of a call'],
+    ],
+    object: [
+      ['call', 40, 'a function of `Object` or of its prototype, that may call back'],
+      ['list', 25, 'listing the keys of an object (`for in`, `Object.keys` and the like)'],
+      ['row', 10, 'each key'],
+      ['table', 35, 'each key of more than 64'],
+      ['copy', 2, 'times listing: copying the properties'],
+      ['describe', 3, 'times listing: describing them'],
+      ['places', 6, 'times listing: the places of a text'],
+      ['change', 100, 'a property defined, or an object frozen, sealed or closed'],
+      ['prototype', 140, 'an object that becomes the prototype of another'],
+      ['moved', 70, 'and for each property of the other, when it had one before'],
+      ['tableMoved', 250, 'the same, of more than 64'],
+      ['name', 50, 'a property whose name is a text made while the code runs, written'],
+      ['far', 30, 'a property whose name is a number above 1,024, written'],
+    ],
+    functions: [
+      ['bind', 100, '`bind`, and 1 for each argument'],
+      ['argument', 1, 'an item of the list of `apply`'],
+      ['defaultValue', 1, 'a default value, or a step of `yield*`'],
+    ],
+    literal: [
+      ['class', 200, 'a class made'],
+      ['member', 15, 'a method of it'],
+      ['closure', 10, 'a function made'],
+      ['field', 80, '`this.x = …` in a function that is made anew'],
+      ['generator', 500, 'a generator function made'],
+      ['generatorSlot', 1 / 2, 'a name or temporary of a generator beyond 24, at each call'],
+      ['accessor', 40, 'a getter or setter made, beside its function'],
+      ['computed', 25, 'a computed name'],
+      ['object', 6, 'an object made'],
+      ['array', 5, 'a list made'],
+      ['slot', 1, 'a property or item of it; a name of a function beyond 32'],
+      ['entry', 4, 'a property of an object of more than 100'],
+      ['node', 1 / 4, 'a node of code beyond 100, and beyond eight for each unit of its gas'],
+    ],
+    number: [
+      ['radix', 25, '`toString(base)` of a whole number; 50 for `toFixed` and the like'],
+      ['fractionRadix', 800, '`toString(base)` of another'],
+      ['manyDigits', 1200, '`toFixed` and the like with more than 15 digits'],
+      ['power', 3000, '`Math.pow` or `**` with a fraction as exponent'],
+      ['make', 150, '`new BigNumber`'],
+      ['method', 40, 'a method of a BigNumber'],
+      ['unpriced', 140, 'beside it, one without a price in gas'],
+      ['limb', 6, '14 digits of a BigNumber that is copied; of both numbers, beyond 84 digits'],
+      ['product', 4, '`times`: 14 digits times 14 digits'],
+      ['quotient', 300, '`div`'],
+      ['binary', 250, '`pow`: a binary digit of the exponent'],
+      ['digit', 4, '`toFixed`, `toFormat` and the like: a digit that is written'],
+      ['otherBase', 1200, '`toString(base)`'],
+      ['square', 2, 'the same: a digit, times all digits'],
+      ['textUnit', 1, 'a unit of a text of more than 32, or in another base, that becomes a BigNumber'],
+      ['textSquare', 1 / 8, 'the same, times all units, when it is no plain decimal'],
+    ],
+    other: [
+      ['symbol', 30, 'a symbol made, and an eighth for each unit of its registered name'],
+      ['error', 180, 'an error made; a third of it, an error as text'],
+    ],
+    json: [
+      ['parse', 1 / 2, 'a unit of text that is parsed'],
+      ['opening', 16, 'a `[` or `{` in it'],
+      ['member', 6, 'a `:` in it'],
+      ['revive', 2, 'a value that a reviver is called with'],
+      ['name', 1, 'a name of the list that tells what to write'],
+    ],
+    host: [
+      ['longKey', 1, 'a unit of a storage key of more than 64'],
+      ['value', 1, 'a byte of a stored value of more than 3,010'],
+      ['control', 10, 'a unit of a stored text of 64 or more that holds control characters'],
+      ['listed', 1 / 2, 'a field of a map that is listed, added or removed'],
+      ['hash', 4000, 'a hash'],
+      ['hashUnit', 5, 'a unit that is hashed'],
+      ['hashEscaped', 25, 'the same, of a text with characters that JSON escapes'],
+      ['verify', 24000, 'a signature check'],
+      ['base58', 10, 'a unit of its texts'],
+      ['base58Square', 1 / 64, 'the same, times all units'],
+      ['question', 100, '`requireAuth`'],
+      ['level', 100, 'a permission that it asks for on the way'],
+      ['nameUnit', 1 / 4, 'a unit of account and permission, of more than 64'],
+      ['told', 64, 'a receipt or event'],
+      ['receiptUnit', 3, 'a unit of a receipt'],
+      ['line', 100, 'a line of the console'],
+      ['lineUnit', 3, 'a unit of a format'],
+    ],
+  };
+
+  const prices = { __proto__: null };
+  for (const group in TABLE) {
+    prices[group] = { __proto__: null };
+    for (const [name, units] of TABLE[group]) prices[group][name] = units;
+  }
+
+  V8VM.workPrices = prices;
+  V8VM.workTable = TABLE;
+})(globalThis.V8VM);
