@@ -500,12 +500,20 @@
 
   // -- the constructor ---------------------------------------------------------------------------------------------
 
+  const HUGE_ROW = 1000000; // items: their memory is no longer at hand
+  const LONGEST_ROW = 2 ** 25; // a longer array starts as an empty table
+
+  function makeWork(length) {
+    if (length > LONGEST_ROW) return 0;
+    return length > HUGE_ROW ? length : length * ITEM_WORK;
+  }
+
   const constructors = {
     Array: function Array(...args) {
       const length = args.length === 1 && typeof args[0] === 'number' ? args[0] : args.length;
       if (length >= 0 && length < 4294967296 && length % 1 === 0) {
         meter.charge(CALL + SCAN * length);
-        meter.work(CALL_WORK + length * ITEM_WORK);
+        meter.work(CALL_WORK + makeWork(length));
       }
       const made = ReflectConstruct(V8VM.primordials.Array, args, constructors.Array); // an array also when a class extends it, as in the reference
       return length > LONG_ROW ? loosen(made) : made;

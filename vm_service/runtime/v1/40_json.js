@@ -14,7 +14,7 @@
   const GAS = V8VM.prices.json;
   const { parse: PARSE_WORK, opening: OPENING_WORK, member: MEMBER_WORK, revive: REVIVE_WORK, name: NAME_WORK } = V8VM.workPrices.json;
   const LEVEL_SLOTS = 200; // native stack of one level of a reviver's walk
-  const WRITER_SLOTS = 60; // of the writer's, which calls back only for a `toJSON` or a replacer, and those count themselves
+  const WRITER_SLOTS = 40; // of the writer's, which calls back only for a `toJSON` or a replacer, and those count themselves
   const CIRCLE = 'Converting circular structure to JSON';
 
   const shown = (value) => (typeof value === 'symbol' ? String(value) : text(value));
