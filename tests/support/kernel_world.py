@@ -83,9 +83,13 @@ class KernelWorld:
         keys: Sequence[str] = (KEY,),
         base: bool = False,
         shift_ns: int = 0,
+        gas_limit: int = 100_000_000,
     ) -> BatchResult:
         """Runs transactions as one batch; `shift_ns` moves their time against the block's."""
-        transactions = [self._kernel_form(number, item, keys, base, shift_ns) for number, item in enumerate(sent)]
+        transactions = [
+            {**self._kernel_form(number, item, keys, base, shift_ns), "gas_limit": gas_limit}
+            for number, item in enumerate(sent)
+        ]
         return self.executor.run(Batch(mode, self._block, transactions, at=at, trace=trace))
 
     def call(self, calls: Sequence[Mapping[str, Any]]) -> BatchResult:
@@ -106,7 +110,6 @@ class KernelWorld:
             "signers": [],
             "actions": [{"contract": c, "action": a, "data": d} for c, a, d in actions],
             "amount_limit": [{"token": "*", "val": "unlimited"}],
-            "gas_limit": 100_000_000,
             "gas_ratio": 100,
             "time": str(TIME_NS + shift_ns),
             "expiration": str(TIME_NS + shift_ns + 90 * 10**9),

@@ -29,6 +29,18 @@ BOX_METHODS = {
     "get": ["string"],
     "spin": [],
 }
+PAYER = """
+class Payer {
+  init() {}
+  pay(first, count) {
+    for (let i = first; i < first + count; i++) {
+      const to = 'Contract' + i.toString() + 'x';
+      blockchain.callWithAuth('token.iost', 'transfer', ['iost', 'ContractPayer', to, '0.01', '']);
+    }
+  }
+}
+module.exports = Payer;
+"""
 TB_ALICE = field_key("token.iost", "TBalice", "iost")
 
 
@@ -186,6 +198,25 @@ def test_storage_behaves_like_a_dictionary_with_rollback(world: KernelWorld, see
     stored = {key: value for key, value in world.plain("ContractBox").items() if key.startswith("k")}
 
     assert stored == model
+
+
+def test_a_payout_to_many_takes_one_trip_and_counts_one_key_for_each() -> None:
+    with KernelWorld(contracts={"ContractPayer": (PAYER, {"pay": ["number", "number"]})}) as world:
+        world.commit(world.run([sends("alice", "ContractPayer", "100")]))
+        gas, trips = [], []
+        for first, count in ((1000, 100), (2000, 200), (3000, 700)):
+            before = world.state.reads
+            result = world.run([("alice", [("ContractPayer", "pay", f"[{first},{count}]")])], gas_limit=400_000_000)
+            status = result.results[0].status
+            assert status is not None
+            assert status.code == 0, status.message
+            gas.append(result.results[0].gas_usage)
+            trips.append(world.state.reads - before)
+            world.commit(result)
+
+    each = (gas[1] - gas[0]) / 100
+    assert gas[2] - gas[1] == 500 * each
+    assert trips[2] <= 710
 
 
 def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@
   // that one transaction could hold a worker for ten seconds; beyond what ordinary contracts touch, the trip is paid for.
   const { freeKeys: FREE_KEYS, key: KEY_GAS } = V8VM.workPrices.gas;
 
+  const CROWD = 16; // keys: from then on, what belongs together is fetched and counted together
+
   const CACHE_GENERATION_ENTRIES = 50000; // two generations: at most 100,000 entries, about 40 MB of ordinary cells
   const CACHE_GENERATION_UNITS = 16 << 20; // and at most 2 x 16 Mi text units
 
@@ -72,7 +74,8 @@
   let undo = []; // entry, value before, dirty before: the transaction, each entry once
   let log = 0; // number of that log
   let serial = 0; // number of the running transaction
-  let keyCount = 0; // keys that it has touched
+  let keyCount = 0; // keys that it has touched, each group of foretold ones as one
+  let foretold = new Set(); // keys that were counted with others, and not touched yet
   let touched = null; // keys of the transaction in order of first touch, when somebody asks for them
 
   const cellOf = (pair) => ({ value: pair[0] === null ? null : values.decode(pair[0]), version: pair[1] });
@@ -86,20 +89,39 @@
     for (const key in entries) cache.put(key, cellOf(entries[key]));
   }
 
-  // Reads a key that nobody foresaw. The host may send what others of this batch will probably want along.
-  function ask(key) {
-    const { entries, more } = V8VM.ask('state.get', { keys: [key] });
-    const cell = cellOf(entries[0]);
-    cache.put(key, cell);
+  // Reads keys that nobody foresaw. The host may send what others of this batch will probably want along.
+  function ask(keys) {
+    const { entries, more } = V8VM.ask('state.get', { keys });
+    for (let i = 0; i < keys.length; i++) cache.put(keys[i], cellOf(entries[i]));
     for (const other in more) cache.put(other, cellOf(more[other]));
-    return cell;
+    return cellOf(entries[0]);
+  }
+
+  function countKey() {
+    if (++keyCount > FREE_KEYS) V8VM.meter.charge(KEY_GAS);
+  }
+
+  // Whether so many keys were touched that it is worth telling which ones will be.
+  const crowded = () => keyCount >= CROWD;
+
+  // Tells of keys that are about to be read: one trip to the store brings all of them, and they count as one. What is known
+  // of a key already, here or in the cache, does not change what counts.
+  function foretell(keys) {
+    const missing = [];
+    let fresh = false;
+    for (const key of keys) {
+      const entry = view.get(key);
+      if (foretold.has(key) || (entry !== undefined && entry.serial === serial)) continue;
+      foretold.add(key);
+      fresh = true;
+      if (entry === undefined && cache.get(key) === undefined) ArrayPrototypePush(missing, key);
+    }
+    if (fresh) countKey();
+    if (missing.length > 0) ask(missing);
   }
 
   function firstTouch(key) {
-    let cell = cache.get(key);
-    if (cell === undefined) {
-      cell = ask(key);
-    }
+    const cell = cache.get(key) ?? ask([key]);
     const entry = new Entry(key, cell.value, cell.version);
     view.set(key, entry);
     return entry;
@@ -108,7 +130,7 @@
   function entryOf(key) {
     let entry = view.get(key);
     if (entry === undefined || entry.serial !== serial) {
-      if (++keyCount > FREE_KEYS) V8VM.meter.charge(KEY_GAS);
+      if (!foretold.delete(key)) countKey();
       entry ??= firstTouch(key);
       entry.serial = serial;
     }
@@ -132,6 +154,7 @@
     startLog();
     serial++;
     keyCount = 0;
+    if (foretold.size > 0) foretold = new Set();
     touched = traced ? new Set() : null;
   }
 
@@ -169,6 +192,8 @@
   V8VM.journal = {
     open,
     entryOf,
+    crowded,
+    foretell,
     read: (key) => entryOf(key).value,
     write,
     begin,

@@ -13,7 +13,7 @@
     ArrayIsArray, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSort, BigInt, BigIntAsIntN, MathTrunc, Number, ObjectHasOwn,
     RegExpPrototypeTest, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice, StringPrototypeStartsWith,
   } = V8VM.primordials;
-  const { meter, costs, state, values, context, authority, frames, symbols } = V8VM;
+  const { meter, costs, keys, journal, state, values, context, authority, frames, symbols } = V8VM;
   const { encodeArray, utf8Length, parseExact, RawNumber } = V8VM.text;
   const { format, parse, isPlain, INT64_MAX, POWERS } = V8VM.decimal;
   const { fail, op, requireAuth, receiptOf, overlook, publisher } = V8VM.natives.kit;
@@ -282,9 +282,21 @@
     setBalance(sym, from, fromBalance - amount);
   }
 
+  // The cells of two holders of a token, new ones' listings included: a payout to many takes one trip for each.
+  function foretell(sym, from, to) {
+    const cells = [];
+    for (const id of [from, to]) {
+      if (!keys.possible(`TB${id}`) || !keys.possible(sym)) continue;
+      if (!authority.isContract(id)) ArrayPrototypePush(cells, keys.field('auth.iost', 'auth', id));
+      ArrayPrototypePush(cells, keys.field(TOKEN, `TB${id}`, sym), keys.field(TOKEN, `TF${id}`, sym), keys.listing(TOKEN, `TB${id}`));
+    }
+    journal.foretell(cells);
+  }
+
   function transfer([sym, from, to, amountText, memo], frame, version) {
     op();
     checkMemo(memo);
+    if (journal.crowded()) foretell(sym, from, to);
     requireAccount(from);
     if (version >= ORDERED) signUp(to);
     requireAccount(to);
