@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { BigInt, Error, RegExpPrototypeTest, StringPrototypeIndexOf } = V8VM.primordials;
+  const { BigInt, Error, RegExpPrototypeExec, RegExpPrototypeTest, StringPrototypeIndexOf } = V8VM.primordials;
   const { meter } = V8VM;
   const { hostText } = V8VM.v1.storage;
 
@@ -13,6 +13,7 @@
   } = V8VM.workPrices.host;
   const PLAIN = /^[ !#-[\]-~]*$/;
   const HEX = /^(?:[0-9a-fA-F]{2})*$/;
+  const HEX_PAIRS = /^(?:[0-9a-fA-F]{2})*/;
   const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
   function texts(operation, names, args) {
@@ -48,7 +49,7 @@
     const hex = args[0];
     meter.work(hex.length * V8VM.workPrices.text.read);
     if (!RegExpPrototypeTest(HEX, hex)) {
-      meter.charge(BASE_GAS);
+      meter.charge(BASE_GAS + RegExpPrototypeExec(HEX_PAIRS, hex)[0].length / 2); // what is decoded before it breaks off
       return '';
     }
     meter.charge(BASE_GAS + hex.length / 2);

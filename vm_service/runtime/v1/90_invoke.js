@@ -53,6 +53,9 @@
   // -- failures ----------------------------------------------------------------------------------------------------
 
   // Spellings of the image that the engine puts into messages -> what the reference's code shows there.
+  const HELPER_ITERATED = /_IOST\$[a-zA-Z]+ is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)/g;
+  const NOT_ITERABLE = '_IOSTBinaryOp is not a function or its return value is not iterable';
+  const HELPER_NAME = /_IOST\$[a-zA-Z]+/g;
   const HELPER_CALL = /_IOST\$([a-zA-Z]+)\(\.\.\.\)/g;
   const SHOWN = { __proto__: null, template: '_IOSTTemplateTag(...)', spread: '_IOSTSpreadElement(...)', items: '_IOSTSpreadElement(...)' };
   const VALUES = { __proto__: null, made: true, back: true, resumed: true, update: true, negative: true, complement: true, number: true };
@@ -76,6 +79,13 @@
   // An ordinary object, as the engine names it where its prototype is what it expects.
   const PLAIN_OBJECT = /\[object Object\]/g;
 
+  // What the engine says in a TypeError, in the reference's words.
+  function engineMessage(message) {
+    const shown = StringPrototypeReplace(withoutFunctions(message), PLAIN_OBJECT, '#<Object>');
+    if (!StringPrototypeIncludes(shown, '_IOST$')) return shown;
+    return StringPrototypeReplace(StringPrototypeReplace(shown, HELPER_ITERATED, NOT_ITERABLE), HELPER_NAME, '(intermediate value)');
+  }
+
   const withoutFunctions = (message) => (StringPrototypeIncludes(message, '{') ? StringPrototypeReplace(message, FUNCTION_TEXT, 'function') : message);
 
   // String(exception), as far as the contract lets it happen.
@@ -83,7 +93,7 @@
     if (exception === null || typeof exception === 'symbol') return '';
     try {
       const message = cleaned(V8VM.v1.convert.text(exception));
-      return exception instanceof TypeError ? StringPrototypeReplace(withoutFunctions(message), PLAIN_OBJECT, '#<Object>') : message;
+      return exception instanceof TypeError ? engineMessage(message) : message;
     } catch {
       return '';
     }
