@@ -219,6 +219,39 @@ def test_a_payout_to_many_takes_one_trip_and_counts_one_key_for_each() -> None:
     assert trips[2] <= 710
 
 
+BULK = """
+class Bulk {
+  init() {}
+  fill(first, count, step) {
+    for (let i = first; i < first + count * step; i += step) storage.put('item' + i.toString(), 'x');
+  }
+}
+module.exports = Bulk;
+"""
+
+
+def test_keys_that_count_up_take_few_trips_and_count_as_one() -> None:
+    with KernelWorld(contracts={"ContractBulk": (BULK, {"fill": ["number", "number", "number"]})}) as world:
+
+        def fill(first: int, count: int, step: int) -> tuple[int, int, int]:
+            before = world.state.reads
+            call = ("ContractBulk", "fill", f"[{first},{count},{step}]")
+            result = world.run([("alice", [call])], gas_limit=400_000_000)
+            world.drop(result)
+            status = result.results[0].status
+            assert status is not None
+            return status.code, result.results[0].gas_usage, world.state.reads - before
+
+        base, one = fill(10_000, 100, 1), fill(20_000, 200, 1)
+        many = fill(30_000, 4_000, 1)
+        scattered = fill(40_000, 2_500, 2)
+
+    each = (one[1] - base[1]) / 100
+    assert many == (0, base[1] + 3_900 * each, many[2])
+    assert many[2] < 30
+    assert scattered[0] == 4
+
+
 def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:
     return [(f"k{rng.randint(0, 5)}", rng.choice(["", "x", "yy", "zzz"])) for _ in range(rng.randint(1, 5))]
 

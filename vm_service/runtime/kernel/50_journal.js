@@ -17,7 +17,7 @@
   // that one transaction could hold a worker for ten seconds; beyond what ordinary contracts touch, the trip is paid for.
   const { freeKeys: FREE_KEYS, key: KEY_GAS } = V8VM.workPrices.gas;
 
-  const CROWD = 16; // keys: from then on, what belongs together is fetched and counted together
+  const CROWD = 16; // keys: from then on, what belongs together is fetched or foreseen together, and counts as one
 
   const CACHE_GENERATION_ENTRIES = 50000; // two generations: at most 100,000 entries, about 40 MB of ordinary cells
   const CACHE_GENERATION_UNITS = 16 << 20; // and at most 2 x 16 Mi text units
@@ -76,6 +76,7 @@
   let serial = 0; // number of the running transaction
   let keyCount = 0; // keys that it has touched, each group of foretold ones as one
   let foretold = new Set(); // keys that were counted with others, and not touched yet
+  let sequences = null; // runs of keys that count up, once there is a crowd
   let touched = null; // keys of the transaction in order of first touch, when somebody asks for them
 
   const cellOf = (pair) => ({ value: pair[0] === null ? null : values.decode(pair[0]), version: pair[1] });
@@ -97,12 +98,21 @@
     return cellOf(entries[0]);
   }
 
+  // Whether so many keys were touched that it is worth telling which ones will be.
+  const crowded = () => keyCount >= CROWD;
+
   function countKey() {
     if (++keyCount > FREE_KEYS) V8VM.meter.charge(KEY_GAS);
   }
 
-  // Whether so many keys were touched that it is worth telling which ones will be.
-  const crowded = () => keyCount >= CROWD;
+  function countTouched(key) {
+    if (foretold.size > 0 && foretold.delete(key)) return;
+    if (crowded()) {
+      sequences ??= new V8VM.Sequences();
+      if (sequences.follow(key)) return;
+    }
+    countKey();
+  }
 
   // Tells of keys that are about to be read: one trip to the store brings all of them, and they count as one. What is known
   // of a key already, here or in the cache, does not change what counts.
@@ -130,7 +140,7 @@
   function entryOf(key) {
     let entry = view.get(key);
     if (entry === undefined || entry.serial !== serial) {
-      if (!foretold.delete(key)) countKey();
+      countTouched(key);
       entry ??= firstTouch(key);
       entry.serial = serial;
     }
@@ -155,6 +165,7 @@
     serial++;
     keyCount = 0;
     if (foretold.size > 0) foretold = new Set();
+    sequences = null;
     touched = traced ? new Set() : null;
   }
 
