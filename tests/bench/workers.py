@@ -24,7 +24,7 @@ def _child(mode: str) -> dict[str, float]:
         [sys.executable, "-m", "tests.bench.workers_child", mode, str(CONTRACTS), str(ROUNDS)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     figures: dict[str, float] = json.loads(done.stdout)

@@ -30,7 +30,7 @@ from vm_service.worker.snapshot_builder import run_step
 
 PAYLOADS = Path(__file__).parents[1] / "fault" / "payloads"
 SAMPLES = Path(__file__).parents[2] / "gateway" / "demo" / "contracts"
-GAS_ROUNDS = 4
+GAS_ROUNDS = 5
 SHOWN = 10
 LEAST_GAS = 200_000
 """Payloads that used less say nothing about the price of work."""
@@ -141,8 +141,8 @@ def calls(count: int, rounds: int) -> dict[str, float]:
 
 
 def _hostile() -> dict[str, str]:
-    """Returns every hostile contract that there is, by name: our own bodies and both payload files."""
-    files = [load(PAYLOADS / name) for name in ("measured.json", "own.json")]
+    """Returns every hostile contract that there is, by name: our own bodies and the payload files."""
+    files = [load(path) for path in sorted(PAYLOADS.glob("*.json"))]
     return {payload["name"]: payload["code"] for payload in itertools.chain(payloads(), *files)}
 
 

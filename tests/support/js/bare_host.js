@@ -46,7 +46,10 @@
     requireAuth: () => read(() => true),
     receipt() {},
     event() {},
-    console: (level, text) => ArrayPrototypePush(lines, `${level}: ${text}`),
+    console: (level, text) => {
+      V8VM.meter.check();
+      ArrayPrototypePush(lines, `${level}: ${text}`);
+    },
   };
   V8VM.ask = (op, payload) => JSONStringify([op, payload]);
 

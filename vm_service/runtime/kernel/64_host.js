@@ -25,6 +25,7 @@
   }
 
   function receipt(content) {
+    meter.check();
     const frame = V8VM.frames.current();
     if (!frame.sandboxed) meter.charge(costs.receiptByte * utf8Length(content));
     const transaction = context.current();
@@ -42,6 +43,7 @@
   }
 
   function log(level, text) {
+    meter.check();
     const transaction = context.current();
     meter.work(LINE_WORK);
     transaction.consoleUnits += text.length;

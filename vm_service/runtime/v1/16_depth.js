@@ -104,7 +104,7 @@
   const delegate = (slots, iterable) => new Delegate(slots, iterable[SymbolIterator]());
 
   V8VM.v1 = {
-    helpers: { __proto__: null, meter, stop: meter.stop, work: meter.work, deeper, enterDefault, back, yielding, resumed, delegate },
+    helpers: { __proto__: null, meter, stop: meter.stop, check: meter.check, work: meter.work, deeper, enterDefault, back, yielding, resumed, delegate },
     isObject, enter, enterNative, deeper, tooDeep,
   };
 })(globalThis.V8VM);

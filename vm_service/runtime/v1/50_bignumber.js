@@ -23,7 +23,7 @@
   };
   const GAS = V8VM.prices.number;
   const {
-    make: MAKE_WORK, method: METHOD_WORK, unpriced: WRITTEN_WORK, binary: POWER_WORK, quotient: QUOTIENT_WORK, product: PRODUCT_WORK,
+    make: MAKE_WORK, method: METHOD_WORK, unpriced: WRITTEN_WORK, root: ROOT_WORK, binary: POWER_WORK, quotient: QUOTIENT_WORK, product: PRODUCT_WORK,
     digit: DIGIT_WORK, otherBase: OTHER_BASE_WORK, square: BASE_WORK,
   } = V8VM.workPrices.number;
   const FEW_LIMBS = 6; // of both operands: gas pays for them
@@ -63,11 +63,13 @@
   const payDigits = (self, count) => meter.work(DIGIT_WORK * (digitsOf(self) + places(count)));
   const payProduct = (self, [other]) => meter.work(PRODUCT_WORK * limbs(self) * limbs(other));
 
-  // A power squares and rounds for each binary digit of the exponent.
+  // A power squares for each binary digit of the exponent, what grows with each.
   function payPower(self, [other]) {
     const digit = isObject(other) && other.c !== null ? other.c[0] : 1;
-    meter.work(POWER_WORK * (1 + MathLog2(digit > 1 ? digit : 1)));
+    const count = 1 + MathLog2(digit > 1 ? digit : 1);
+    meter.work(POWER_WORK * count * count);
   }
+  const payRoot = () => meter.work(ROOT_WORK);
   const payQuotient = () => meter.work(QUOTIENT_WORK);
 
   // Work of a method beside looking at its operands.
@@ -76,6 +78,8 @@
     pow: payPower,
     exponentiatedBy: payPower,
     div: payQuotient,
+    sqrt: payRoot,
+    squareRoot: payRoot,
     dividedBy: payQuotient,
     times: payProduct,
     multipliedBy: payProduct,

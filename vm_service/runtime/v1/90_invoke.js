@@ -165,6 +165,7 @@
     try {
       if (meter.depth > meter.roof) V8VM.v1.deeper();
       result = run(table.get(key), method, args);
+      meter.check(); // a raw image may have caught a stop and gone on
     } catch (exception) {
       meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out
       failure = exception instanceof Refused ? { message: exception.message, dead: null } : failed(exception);

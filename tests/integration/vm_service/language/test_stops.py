@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.language import Language
+from tests.support.language import Language, contract
 
 ENDLESS = "for (;;) {}"
 LATE = "console.log('late')"
@@ -55,6 +55,60 @@ def test_running_out_of_gas_cannot_be_swallowed(language: Language, name: str) -
     assert outcome.text == "out of gas"
     assert outcome.gas == 1_000_000
     assert outcome.lines == ()
+
+
+HOST = "for (;;) storage.get('a');"
+"""Endless in a raw image, whose own steps nobody charges."""
+
+CAUGHT = {
+    "catch": f"try {{ {HOST} }} catch (e) {{ {LATE}; }} {LATE}; return 'survived'",
+    "catch that returns": f"try {{ {HOST} }} catch (e) {{ return 'survived'; }}",
+    "catch in a loop": f"for (;;) try {{ {HOST} }} catch (e) {{ {LATE}; }}",
+    "catch that throws": f"try {{ {HOST} }} catch (e) {{ throw new Error('other'); }}",
+    "finally": f"try {{ {HOST} }} finally {{ {LATE}; }}",
+    "finally that returns": f"try {{ {HOST} }} finally {{ return 'survived'; }}",
+    "finally that breaks": f"for (;;) try {{ {HOST} }} finally {{ break; }} return 'survived'",
+    "finally that continues": f"for (let i = 0; i < 9; i++) try {{ {HOST} }} finally {{ continue; }} return 'survived'",
+    "finally that throws": f"try {{ {HOST} }} finally {{ throw new Error('other'); }}",
+    "finally after catch": f"try {{ try {{ {HOST} }} catch (e) {{ {LATE}; }} }} finally {{ return 'survived'; }}",
+    "catch in a conversion": f"return '' + {{ toString() {{ try {{ {HOST} }} catch (e) {{ return 'x'; }} }} }}",
+    "catch in a getter": f"const o = {{ get x() {{ try {{ {HOST} }} catch (e) {{ return 1; }} }} }}; return o.x",
+    "catch in a comparator": f"[2, 1].sort(() => {{ try {{ {HOST} }} catch (e) {{ return 0; }} }}); return 'survived'",
+    "catch in toJSON": f"return JSON.stringify({{ toJSON() {{ try {{ {HOST} }} catch (e) {{ return 1; }} }} }})",
+    "generator": f"function* g() {{ try {{ yield 1; }} finally {{ {LATE}; }} }} for (const x of g()) {{ {HOST} }}",
+    "generator that returns": (
+        f"function* g() {{ try {{ yield 1; {HOST} }} catch (e) {{ {LATE}; }} finally {{ return 2; }} }}"
+        " const i = g(); i.next(); i.next(); return 'survived'"
+    ),
+    "iterator return": (
+        "const it = { [Symbol.iterator]() { return { next: () => ({ value: 1, done: false }),"
+        f" return() {{ {LATE}; return {{}}; }} }}; }} }}; for (const x of it) {{ {HOST} }}"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_catch_and_finally_cannot_swallow_a_stop(language: Language, name: str) -> None:
+    """The gate of v1 refuses both; raw images, which run as they are written, may hold them."""
+    outcome = language.call(contract(CAUGHT[name]), limit=1_000_000, raw=True)
+
+    assert (outcome.dead, outcome.text, outcome.gas) == ("gas", "out of gas", 1_000_000)
+    assert outcome.lines == ()
+    assert not language.run(CAUGHT[name]).ok
+
+
+def test_catch_and_finally_see_what_is_no_stop(language: Language) -> None:
+    body = "let s = ''; try { storage.put('a', 1); } catch (e) { s += e.message; } finally { s += '!'; } return s"
+
+    assert language.call(contract(body), raw=True).text == "storage put must be string!"
+
+
+def test_catch_cannot_swallow_the_limit_of_depth(language: Language) -> None:
+    body = "const f = () => [1].map(f); try { f(); } catch (e) { console.log('late'); } return 'survived'"
+    outcome = language.call(contract(body), raw=True)
+
+    assert (outcome.ok, outcome.lines) == (False, ())
+    assert outcome.text == "Uncaught exception: RangeError: Maximum call stack size exceeded"
 
 
 def test_the_next_call_is_clean(language: Language) -> None:

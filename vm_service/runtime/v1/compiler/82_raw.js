@@ -20,8 +20,12 @@
       else copy[key] = tree.isNode(value) ? resolved(value, lowering) : value;
     }
     if (node.type === 'Property' && node.shorthand) copy.shorthand = false;
+    if (node.type === 'TryStatement') for (const part of [copy.handler?.body, copy.finalizer]) if (part) part.body.unshift(final(lowering));
     return copy;
   }
+
+  // What `catch` and `finally` begin with: a stop of the sandbox goes on through them.
+  const final = (lowering) => tree.statement(lowering.callHelper('check'));
 
   // Source text -> {reference, methods, text, endowments}.
   function compileRaw(source) {
