@@ -87,7 +87,7 @@
       ['object', 6, 'an object made'],
       ['array', 5, 'a list made'],
       ['slot', 1, 'a property or item of it; a name of a function beyond 32'],
-      ['entry', 4, 'a property of an object of more than 100'],
+      ['entry', 8, 'a property of an object of more than 100'],
       ['node', 1 / 4, 'a node of code beyond 100, and beyond eight for each unit of its gas'],
     ],
     number: [
@@ -110,7 +110,7 @@
       ['textSquare', 1 / 8, 'the same, times all units, when it is no plain decimal'],
     ],
     other: [
-      ['symbol', 30, 'a symbol made, and an eighth for each unit of its registered name'],
+      ['symbol', 50, 'a symbol made, and an eighth for each unit of its registered name'],
       ['error', 180, 'an error made; a third of it, an error as text'],
     ],
     json: [
