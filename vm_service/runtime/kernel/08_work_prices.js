@@ -43,7 +43,7 @@
       ['compareUnit', 1 / 16, 'a unit of the texts that `sort` compares; of a text of more than 256 that is looked for, at each item'],
       ['move', 1 / 64, 'an item of more than 64 that `shift` or `unshift` moves'],
       ['argument', 3, 'an item that `push` or `unshift` puts in, of several'],
-      ['make', 1 / 8, 'an item of `Array(…)`; 1, of more than 1,000,000'],
+      ['make', 1 / 8, 'an item of `Array(…)`; 1, of more than 1,000,000 of all such arrays'],
       ['tableRead', 2, 'an item of an array of more than 16 with gaps, accessors, or changed otherwise, that is looked at'],
       ['tableMove', 20, 'the same, moved'],
       ['tableCut', 1 / 3, 'the same, cut off'],

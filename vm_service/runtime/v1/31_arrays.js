@@ -500,12 +500,14 @@
 
   // -- the constructor ---------------------------------------------------------------------------------------------
 
-  const HUGE_ROW = 1000000; // items: their memory is no longer at hand
+  const FREE_ITEMS = 1000000; // of all arrays of a call that are made of a length: more do not stay at hand
   const LONGEST_ROW = 2 ** 25; // a longer array starts as an empty table
 
   function makeWork(length) {
     if (length > LONGEST_ROW) return 0;
-    return length > HUGE_ROW ? length : length * ITEM_WORK;
+    meter.items += length;
+    const beyond = meter.items - FREE_ITEMS;
+    return beyond <= 0 ? length * ITEM_WORK : beyond < length ? beyond : length;
   }
 
   const constructors = {
