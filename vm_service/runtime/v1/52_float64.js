@@ -1,4 +1,5 @@
-// Float64: decimals of the range of 64-bit numbers, held as a BigNumber in `number`.
+// Float64: decimals of the range of 64-bit numbers, held as a BigNumber in `number`. Int64's twin, line by line: a contract sees the
+// names of both classes, the order of their methods, and that no method of one is the other's.
 (function (V8VM) {
   'use strict';
 
