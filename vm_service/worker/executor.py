@@ -3,7 +3,9 @@
 One batch, in order:
 
 1. `open_view` on the store, reading along the keys that the batch will probably want (`prefetch.py`);
-2. `begin`: the kernel runs the transactions; a state key it has not seen is read by a host call, pinned to the view;
+2. `begin`: the kernel runs the transactions; a state key it has not seen is read by a host call, pinned to the view.
+   When the store has moved on so far that it has forgotten the view, the batch starts anew on the newest one, with the
+   keys it asked for read along;
 3. `needs`: the kernel wants sources compiled; they are compiled and installed, and the batch is resumed;
 4. the caller commits the effects, or not; `settle` or `drop` tells the kernel's read cache, with the next batch.
 
@@ -20,9 +22,10 @@ INVARIANTS
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from chassis.errors import RemoteError
 from vm_service import base58, host
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
-from vm_service.sandbox.load_vm import Sandbox
+from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
 from vm_service.worker import selftest
 from vm_service.worker.compile_stage import CompileStage
@@ -44,6 +47,12 @@ class SeenError(Exception):
         super().__init__(f"{len(seen)} transactions were executed before")
         self.seen = seen
 
+
+VIEW_GONE = "VERSION_UNAVAILABLE"
+"""The store's reason for refusing a read at a view that is too old."""
+
+MAX_STARTS = 3
+"""Starts of a batch on the newest view: after the first, the keys it asks for come with the view."""
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +84,7 @@ class Executor:
         self._cached: set[str] = set()
         self._batch: Batch | None = None
         self._view = View()
+        self._asked: list[str] = []  # keys read while the present batch ran
         self._predictor = AccessPredictor()
         self._sequences = SequenceReader()
         self._announce = announce
@@ -96,7 +106,7 @@ class Executor:
     def run(
         self, batch: Batch, *, wanted: Sequence[str] = (), opened: Callable[[View], None] | None = None
     ) -> BatchResult:
-        """Runs a batch on a view of the store; keeps nothing by itself.
+        """Runs a batch on a view of the store, again if it has to be; keeps nothing by itself.
 
         Args:
             batch: what to run and where.
@@ -109,6 +119,18 @@ class Executor:
             ServiceError: the store cannot be reached.
             SeenError: a transaction was executed before; nothing ran.
         """
+        self._asked = []
+        for _ in range(MAX_STARTS - 1):
+            try:
+                return self._start(batch, [*wanted, *self._asked], opened)
+            except HostError as error:
+                cause = error.__cause__
+                if batch.at is not None or not isinstance(cause, RemoteError) or cause.reason != VIEW_GONE:
+                    raise
+                log.info("view_gone", extra={"version": self._view.version, "keys_asked": len(self._asked)})
+        return self._start(batch, [*wanted, *self._asked], opened)
+
+    def _start(self, batch: Batch, wanted: Sequence[str], opened: Callable[[View], None] | None) -> BatchResult:
         keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
         view = self._state.open_view(self._known, keys, batch.at, batch.hashes)
         if view.seen:
@@ -181,6 +203,7 @@ class Executor:
     def _read_state(self, payload: Mapping[str, Sequence[str]]) -> dict[str, object]:
         """Host function `state.get`: reads keys at the pinned view, and what the rest of the batch may want too."""
         keys = payload["keys"]
+        self._asked.extend(keys)
         more = self._foresee(keys)
         entries = self._state.get_many([*keys, *more], self._view)
         self._cached.update(keys, more)

@@ -1,14 +1,19 @@
 """The kernel through an executor: batches, isolation, read sets, restarts, cache coherence."""
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 
 import pytest
 
+from chassis.errors import RemoteError
+from state_service.errors import VersionUnavailableError
 from tests.support.kernel_world import KernelWorld, sends
+from tests.support.memory_state import MemoryState
 from vm_service.model import Mode, View
 from vm_service.state_keys import field_key, plain_key
-from vm_service.worker.state_reader import CommitRequest
+from vm_service.worker.executor import Executor
+from vm_service.worker.state_reader import CommitRequest, Entry
 
 BOX = """
 class Box {
@@ -250,6 +255,34 @@ def test_keys_that_count_up_take_few_trips_and_count_as_one() -> None:
     assert many == (0, base[1] + 3_900 * each, many[2])
     assert many[2] < 30
     assert scattered[0] == 4
+
+
+class ForgetfulState(MemoryState):
+    """A store that forgets a view after some reads, while others commit."""
+
+    patience = 3
+
+    def get_many(self, keys: Sequence[str], view: View) -> Sequence[Entry]:
+        self.patience -= 1
+        if self.patience == 0:
+            self.commit(CommitRequest(b"other", b"", {}, {plain_key("ContractBox", "k0"): "snew@ContractBox"}))
+            gone = VersionUnavailableError(view.version, view.version + 1, view.version + 2)
+            raise RemoteError(gone.to_status(), gone.code)
+        return super().get_many(keys, view)
+
+
+def test_a_batch_whose_view_is_forgotten_starts_anew_with_the_keys_it_asked_for(world: KernelWorld) -> None:
+    state = ForgetfulState(world.state.dump())
+    world.executor.close()
+    world.state, world.executor = state, Executor(state)
+    pairs = [["k1", "a"], ["k2", "b"], ["k3", "c"], ["k4", "d"]]
+    calls = [("ContractBox", "many", json.dumps([pairs])), ("ContractBox", "get", '["k0"]')]
+
+    result = world.run([("alice", calls)])
+
+    assert result.results[0].returns == ['[""]', '["new"]']
+    assert result.view.version == state.version
+    assert state.patience < 0
 
 
 def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@
     gas: [
       ['freeDepth', 60000, 'slots (8 bytes) of the stack that a call may fill at no price: about 1,300 calls of a small function inside each other'],
       ['slot', 6, 'each slot beyond them, once, in steps of 10,000'],
-      ['freeKeys', 2000, 'different keys that a transaction may touch at no further price; those of one transfer count as one, and so do those that count up (`item7`, `item8`, …)'],
+      ['freeKeys', 1000, 'different keys that a transaction may touch at no further price; those of one transfer count as one, and so do those that count up (`item7`, `item8`, …)'],
       ['key', 20000, 'each further one: it may cost a trip to the store'],
       ['freePayers', 64, 'payers of RAM in one frame at no further price; 300 for each further one'],
       ['freeReceiptUnits', 262144, 'units of receipts of a transaction at no price; one for each further unit'],
