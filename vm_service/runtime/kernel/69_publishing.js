@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ArrayPrototypeMap, StringPrototypeStartsWith } = V8VM.primordials;
+  const { ArrayIsArray, ArrayPrototypeMap, StringPrototypeStartsWith, StringPrototypeToWellFormed, TypeError } = V8VM.primordials;
   const { meter, costs, state, contracts, images, frames, natives } = V8VM;
   const { utf8Length, encodeArray } = V8VM.text;
   const { fail } = natives.kit;
@@ -14,17 +14,33 @@
 
   // -- the contract as sent ------------------------------------------------------------------------------------------
 
-  const list = (items, read) => (ArrayIsArray(items) ? ArrayPrototypeMap(items, (item) => read(item)) : []);
-  const textOf = (value) => (value === undefined || value === null ? '' : `${value}`);
-  const limitAsSent = (limit) => ({ token: textOf(limit.token), val: textOf(limit.val) });
-  const methodAsSent = ({ name, args, amountLimit }) => ({ name: textOf(name), args: list(args, textOf), amountLimit: list(amountLimit, limitAsSent) });
+  const wrongType = () => {
+    throw new TypeError('not a contract');
+  };
 
-  // Normalises a contract: {id, info: {lang, version, abi} | null, code}.
-  function normalise({ ID, info, code }) {
-    if (info === undefined || info === null) return { id: textOf(ID), info: null, code: textOf(code) };
-    const { lang, version, abi } = info;
-    return { id: textOf(ID), info: { lang: textOf(lang), version: textOf(version), abi: list(abi, methodAsSent) }, code: textOf(code) };
+  // Members that are missing or null are empty; half a character becomes U+FFFD, as the reference reads it.
+  const absent = (value) => value === undefined || value === null;
+  const textOf = (value) => (absent(value) ? '' : typeof value === 'string' ? StringPrototypeToWellFormed(value) : wrongType());
+  const objectOf = (value) => (typeof value === 'object' && value !== null && !ArrayIsArray(value) ? value : wrongType());
+  const list = (items, read) => (absent(items) ? [] : ArrayIsArray(items) ? ArrayPrototypeMap(items, (item) => read(item)) : wrongType());
+
+  function limitAsSent(limit) {
+    const { token, val } = objectOf(limit);
+    return { token: textOf(token), val: textOf(val) };
   }
+
+  function methodAsSent(method) {
+    const { name, args, amountLimit } = objectOf(method);
+    return { name: textOf(name), args: list(args, textOf), amountLimit: list(amountLimit, limitAsSent) };
+  }
+
+  function infoAsSent(info) {
+    const { lang, version, abi } = objectOf(info);
+    return { lang: textOf(lang), version: textOf(version), abi: list(abi, methodAsSent) };
+  }
+
+  // Normalises a contract: {id, info: {lang, version, abi} | null, code}. Throws on members of other types.
+  const normalise = ({ ID, info, code }) => ({ id: textOf(ID), info: absent(info) ? null : infoAsSent(info), code: textOf(code) });
 
   // -- checks --------------------------------------------------------------------------------------------------------
 
