@@ -145,7 +145,6 @@
 
   function execute(tx) {
     const transaction = context.openTransaction(tx, grants(tx));
-    V8VM.settings.refresh();
     let paid;
     try {
       paid = prepare(tx);

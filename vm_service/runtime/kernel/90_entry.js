@@ -80,6 +80,7 @@
     journal.begin(batch.trace);
     let result;
     try {
+      V8VM.settings.refresh();
       result = batch.run(item);
     } catch (error) {
       journal.rollback();
