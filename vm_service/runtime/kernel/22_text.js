@@ -108,8 +108,27 @@
     return `${out}]`;
   }
 
-  function encodeObject(object) {
+  // Order of code points, which is that of UTF-8: surrogates come after all other units.
+  const HIGH = /[\ud800-\uffff]/;
+  const rankOf = (code) => (code < 0xd800 ? code : code < 0xe000 ? code + 0x2000 : code - 0x800);
+
+  function byCodePoint(a, b) {
+    const end = a.length < b.length ? a.length : b.length;
+    for (let i = 0; i < end; i++) {
+      const [left, right] = [StringPrototypeCharCodeAt(a, i), StringPrototypeCharCodeAt(b, i)];
+      if (left !== right) return rankOf(left) - rankOf(right);
+    }
+    return a.length - b.length;
+  }
+
+  function sortedNames(object) {
     const names = ArrayPrototypeSort(ObjectKeys(object));
+    for (const name of names) if (RegExpPrototypeTest(HIGH, name)) return ArrayPrototypeSort(names, byCodePoint);
+    return names;
+  }
+
+  function encodeObject(object) {
+    const names = sortedNames(object);
     let out = '{';
     for (let i = 0; i < names.length; i++) out += `${i === 0 ? '' : ','}${quote(names[i])}:${encode(object[names[i]])}`;
     return `${out}}`;

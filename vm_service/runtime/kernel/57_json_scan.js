@@ -4,7 +4,8 @@
   'use strict';
 
   const {
-    NumberPrototypeToString, RegExpPrototypeTest, StringFromCharCode, StringPrototypeCharCodeAt, StringPrototypePadStart,
+    NumberPrototypeToString, RegExpPrototypeTest, StringFromCharCode, StringFromCodePoint, StringPrototypeCharCodeAt,
+    StringPrototypeCodePointAt, StringPrototypePadStart,
   } = V8VM.primordials;
   const { utf8Bytes } = V8VM.text;
 
@@ -42,8 +43,10 @@
     }
 
     refuse(where) {
-      const character = this.here();
-      if (character !== '') this.error ??= `invalid character ${shown(character)} ${where}`;
+      if (this.here() !== '') {
+        const character = StringFromCodePoint(StringPrototypeCodePointAt(this.text, this.at));
+        this.error ??= `invalid character ${shown(character)} ${where}`;
+      }
       return false;
     }
 
