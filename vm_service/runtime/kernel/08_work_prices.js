@@ -121,6 +121,9 @@
       ['name', 1, 'a name of the list that tells what to write'],
     ],
     host: [
+      ['argumentUnit', 4, 'a unit of the arguments with which a contract calls another'],
+      ['argumentValue', 120, 'a comma, colon or opening bracket among them, when one of them is a number or JSON'],
+      ['argumentOdd', 30, 'a unit of a text among them that is no plain ASCII or is escaped, likewise'],
       ['longKey', 1, 'a unit of a storage key of more than 64'],
       ['value', 1, 'a byte of a stored value of more than 3,010'],
       ['control', 10, 'a unit of a stored text of 64 or more that holds control characters'],

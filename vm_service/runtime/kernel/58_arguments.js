@@ -10,31 +10,49 @@
   const { encode, parseExact, RawNumber, JsonText } = V8VM.text;
   const { int64 } = V8VM.decimal;
   const { scan } = V8VM.jsonScan;
-  const { Failure } = V8VM;
+  const { meter, Failure } = V8VM;
 
   const INTEGER = /^-?[0-9]+$/;
-  const MAX_NESTING = 1000;
+  const MAX_NESTING = 1000; // more than any honest argument has
+  const READS_OF_REFUSED = 2; // what is wrong is looked for unit by unit
   const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [34, 92, 91, 93, 123, 125];
+  const [COMMA, COLON, LESS, MORE, AND] = [44, 58, 60, 62, 38];
+  const { argumentUnit: UNIT_WORK, argumentValue: VALUE_WORK, argumentOdd: ODD_WORK } = V8VM.workPrices.host;
 
   const needsExactNumbers = (types) => {
     for (const type of types) if (type === 'number' || type === 'json') return true;
     return false;
   };
 
-  // Whether brackets outside of strings nest deeper than any honest argument: printing such a value would recurse too far.
-  function nestsTooDeep(text) {
-    let depth = 0;
+  // Whether a unit inside of a text is written otherwise than it is read, or becomes another byte.
+  const isOdd = (code) => code < 0x20 || code > 0x7e || code === LESS || code === MORE || code === AND;
+
+  // What a text is made of: how deep its brackets nest, its values, and the odd units inside of its texts.
+  function shapeOf(text) {
+    let [depth, deepest, valueCount, oddCount] = [0, 0, 0, 0];
     let quoted = false;
     for (let i = 0; i < text.length; i++) {
       const code = StringPrototypeCharCodeAt(text, i);
-      if (code === BACKSLASH) i++;
-      else if (code === QUOTE) quoted = !quoted;
-      else if (quoted) continue;
-      else if (code === OPEN_LIST || code === OPEN_OBJECT) depth++;
-      else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
-      if (depth > MAX_NESTING) return true;
+      if (code === BACKSLASH) {
+        i++;
+        oddCount++;
+      } else if (code === QUOTE) quoted = !quoted;
+      else if (quoted) {
+        if (isOdd(code)) oddCount++;
+      } else if (code === COMMA || code === COLON) valueCount++;
+      else if (code === OPEN_LIST || code === OPEN_OBJECT) {
+        valueCount++;
+        if (++depth > deepest) deepest = depth;
+      } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
     }
-    return false;
+    return { length: text.length, deepest, valueCount, oddCount };
+  }
+
+  // Reading the arguments of a call that a contract makes is work; those of an action were paid by the byte. `times`: how
+  // often they are read; `exact`: with numbers as they are written, and printed again.
+  function pay({ length, valueCount, oddCount }, exact, times) {
+    if (meter.running === 0) return;
+    meter.work(times * (length * UNIT_WORK + (exact ? valueCount * VALUE_WORK + oddCount * ODD_WORK : 0)));
   }
 
   // The text of the value that the data holds. Throws Failure when there is none.
@@ -52,14 +70,17 @@
 
   function parseList(types, data) {
     const text = StringPrototypeEndsWith(data, ',]') ? `${StringPrototypeSlice(data, 0, data.length - 2)}]` : data;
-    if (nestsTooDeep(text)) throw new Failure('error in data: nested too deep');
+    const shape = shapeOf(text);
+    if (shape.deepest > MAX_NESTING) throw new Failure('error in data: nested too deep'); // printing it would recurse too far
     const exact = needsExactNumbers(types);
+    pay(shape, exact, 1);
     try {
       const list = exact ? parseExact(text) : JSONParse(text);
       if (ArrayIsArray(list) && (exact || fits(types, list))) return list;
     } catch {
       // the reader below tells why, or goes on with what the text begins with
     }
+    pay(shape, true, READS_OF_REFUSED);
     const list = parseExact(firstValue(text)); // messages show numbers as they are written
     if (ArrayIsArray(list)) return list;
     throw new Failure(`error args should be array, type assertion to []interface{} failed, ${shown(list)}`);
