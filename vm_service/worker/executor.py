@@ -56,6 +56,9 @@ MAX_STARTS = 3
 
 log = logging.getLogger(__name__)
 
+MAX_CACHED = 100_000
+"""Keys remembered as told to the kernel: as many as its read cache holds."""
+
 
 class Executor:
     """A sandbox and a compiler isolate that run one batch at a time."""
@@ -81,7 +84,7 @@ class Executor:
         self.limits = limits or Limits()
         self._state = state
         self._known: View | None = None
-        self._cached: set[str] = set()
+        self._cached: set[str] = set()  # keys that the kernel was told, and may know still
         self._batch: Batch | None = None
         self._view = View()
         self._asked: list[str] = []  # keys read while the present batch ran
@@ -216,9 +219,8 @@ class Executor:
         at = max(self._sandbox.progress(), 1) - 1
         calls = tuple(_calls_of(self._batch, at, at + 1))
         fresh = [self._predictor.learn(calls, key) for key in missed]
-        ahead = [
-            next_key for key in missed for next_key in self._sequences.foresee(key) if next_key not in self._cached
-        ]
+        # Even those that the kernel was told before: it may have forgotten them, and a trip within a run is free.
+        ahead = [next_key for key in missed for next_key in self._sequences.foresee(key)]
         if not any(fresh):
             return ahead
         known = self._cached.union(missed, ahead)
@@ -240,6 +242,8 @@ class Executor:
     def _make_room(self) -> None:
         for key in self.hot.surplus():
             self._sandbox.remove(key)
+        if len(self._cached) > MAX_CACHED:
+            self._cached.clear()
 
     # -- end -----------------------------------------------------------------------------------------------------
 

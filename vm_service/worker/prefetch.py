@@ -41,6 +41,9 @@ Pattern: TypeAlias = tuple[str, tuple[tuple[Part, ...], ...]]
 FIRST_AHEAD, MAX_AHEAD = 8, 512
 """Keys of a sequence read ahead at first, and at most: one call to the store costs as much as 500 keys in it."""
 
+MAX_HOLE = 12
+"""Keys of a sequence that may be known already, and are not missed: where there are more, their reads pay."""
+
 MAX_STEMS = 64
 """Sequences followed at a time; a contract walks one or two."""
 
@@ -136,14 +139,15 @@ class SequenceReader:
         self._next: dict[str, tuple[int, int]] = {}  # stem -> number expected next, how many to foresee then
 
     def foresee(self, key: str) -> list[str]:
-        """Returns keys that will probably be missed after `key`; none before two in a row were."""
+        """Returns keys that will probably be missed after `key`; none before two were, with few known ones between."""
         digits = len(key) - len(key.rstrip("0123456789"))
         stem = key[: len(key) - digits]
         if not 0 < digits <= MAX_DIGITS or (digits > 1 and key[-digits] == "0"):
             return []
         number = int(key[-digits:])
         expected, count = self._next.pop(stem, (-1, 0))
-        ahead = min(max(2 * count, FIRST_AHEAD), MAX_AHEAD) if number == expected else 0
+        goes_on = 0 <= number - expected <= MAX_HOLE and expected >= 0
+        ahead = min(max(2 * count, FIRST_AHEAD), MAX_AHEAD) if goes_on else 0
         if len(self._next) >= MAX_STEMS:
             self._next.pop(next(iter(self._next)))
         self._next[stem] = (number + ahead + 1, ahead)

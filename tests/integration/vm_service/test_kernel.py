@@ -10,8 +10,9 @@ from chassis.errors import RemoteError
 from state_service.errors import VersionUnavailableError
 from tests.support.kernel_world import KernelWorld, sends
 from tests.support.memory_state import MemoryState
-from vm_service.model import Mode, View
-from vm_service.state_keys import field_key, plain_key
+from vm_service.model import Batch, BlockContext, Mode, Result, View
+from vm_service.state_keys import contract_key, field_key, plain_key
+from vm_service.worker import executor
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest, Entry
 
@@ -182,6 +183,81 @@ def test_deeply_nested_arguments_are_refused_before_anything_recurses(world: Ker
     assert "nested too deep" in result.results[0].status.message
 
 
+LONE = "\ud800"
+INFO = {"lang": "javascript", "version": "1", "abi": []}
+
+
+def _published(world: KernelWorld, contract: dict[str, object] | str) -> Result:
+    text = contract if isinstance(contract, str) else json.dumps(contract)
+    return world.run([("alice", [("system.iost", "setCode", json.dumps([text]))])]).results[0]
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        '{"info":{"lang":' + "[" * 20_000 + "]" * 20_000 + '},"code":""}',
+        {"info": {"lang": {"toString": 5}}, "code": ""},
+        {"info": INFO, "code": 5},
+        {"info": [INFO], "code": ""},
+        {"info": {**INFO, "abi": {"name": "m"}}, "code": ""},
+        {"info": {**INFO, "abi": [None]}, "code": ""},
+        {"info": {**INFO, "abi": [{"name": "m", "args": "string"}]}, "code": ""},
+    ],
+)
+def test_a_contract_of_other_types_is_no_contract(world: KernelWorld, contract: dict[str, object] | str) -> None:
+    status = _published(world, contract).status
+
+    assert status is not None
+    assert "illegal json data" in status.message
+
+
+def test_half_a_character_in_a_contract_is_read_as_the_replacement_character(world: KernelWorld) -> None:
+    def contract(half: str) -> dict[str, object]:
+        abi = [{"name": "m", "args": [], "amountLimit": []}]
+        code = "class A { init() {} m() { return '" + half + "'; } } module.exports = A;"
+        return {"ID": half, "info": {**INFO, "version": half, "abi": abi}, "code": code}
+
+    records = []
+    for half in (LONE, "\ufffd"):
+        call = ("system.iost", "setCode", json.dumps([json.dumps(contract(half))]))
+        result = world.run([("alice", [call]), ("alice", [(f"Contract{'1' * 32}", "m", "[]")])])
+        world.drop(result)
+        records.append((result.results[1].returns, result.writes[contract_key(f"Contract{'1' * 32}")]))
+
+    assert records[0] == records[1]
+    assert records[0][0] == ['["\ufffd"]']
+
+
+def _with_settings(world: KernelWorld, settings: str) -> None:
+    world.commit(world.run([("admin", [("system.iost", "hostSettings", json.dumps([settings]))])]))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["null", "5", "[]", '{"Costs":null}', '{"Costs":"abc"}', '{"Costs":{"PutCost":null}}', '{"Costs":{"PutCost":"x"}}',
+     '{"Costs":{"PutCost":{"CPU":[[5]]}}}', '{"Costs":{"PutCost":{"CPU":"5"}}}', '{"Costs":{"__proto__":{"CPU":5}}}'],
+)  # fmt: skip
+def test_settings_that_are_no_prices_change_none(world: KernelWorld, settings: str) -> None:
+    put = ("alice", [("ContractBox", "put", '["k","v"]')])
+    before = world.run([put])
+    world.drop(before)
+    _with_settings(world, settings)
+
+    assert world.run([put]).results == before.results
+
+
+def test_calls_are_priced_by_the_state_and_not_by_what_the_worker_ran_before(world: KernelWorld) -> None:
+    call = {"contract": "ContractBox", "action": "get", "data": '["k"]', "publisher": "alice", "gas_limit": 10**7}
+    before = world.call([call]).results[0].gas_usage
+    _with_settings(world, '{"Costs":{"GetCost":{"CPU":1000}}}')
+    old = world.call([call]).results[0].gas_usage
+    with Executor(world.state) as fresh:
+        batch = Batch(Mode.CALL, lambda _: BlockContext(1, bytes(32), "witness", 0), calls=[call])
+        new = fresh.run(batch).results[0].gas_usage
+
+    assert old == new == before + 70_000
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_storage_behaves_like_a_dictionary_with_rollback(world: KernelWorld, seed: int) -> None:
     rng = random.Random(seed)
@@ -283,6 +359,62 @@ def test_a_batch_whose_view_is_forgotten_starts_anew_with_the_keys_it_asked_for(
     assert result.results[0].returns == ['[""]', '["new"]']
     assert result.view.version == state.version
     assert state.patience < 0
+
+
+def test_a_run_of_which_every_other_key_is_known_already_takes_few_trips() -> None:
+    with KernelWorld(contracts={"ContractBulk": (BULK, {"fill": ["number", "number", "number"]})}) as world:
+        for first, count, step in ((10_001, 1_000, 2), (10_000, 2_000, 1)):
+            before = world.state.reads
+            call = ("ContractBulk", "fill", f"[{first},{count},{step}]")
+            result = world.run([("alice", [call])], gas_limit=400_000_000)
+            world.drop(result)
+            status = result.results[0].status
+            assert status is not None
+            assert status.code == 0
+
+        assert world.state.reads - before < 30
+
+
+def test_what_the_kernel_was_told_is_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "MAX_CACHED", 50)
+    with KernelWorld(contracts={"ContractBulk": (BULK, {"fill": ["number", "number", "number"]})}) as world:
+        for first in range(100, 1_000, 100):
+            world.drop(world.run([("alice", [("ContractBulk", "fill", f"[{first},20,1]")])]))
+
+        assert len(world.executor._cached) < 150
+
+
+CALLER = """
+class Caller {
+  init() {}
+  call(unit, times, count) {
+    const data = '[[' + unit.repeat(times) + '0]]';
+    for (let i = 0; i < count; i++) blockchain.call('ContractCallee', 'take', data);
+  }
+}
+module.exports = Caller;
+"""
+CALLEE = "class Callee { init() {} take(list) {} } module.exports = Callee;"
+
+
+def test_json_arguments_of_calls_between_contracts_are_work_beyond_ordinary_sizes() -> None:
+    contracts = {
+        "ContractCaller": (CALLER, {"call": ["string", "number", "number"]}),
+        "ContractCallee": (CALLEE, {"take": ["json"]}),
+    }
+    with KernelWorld(contracts=contracts) as world:
+
+        def call(unit: str, times: int, count: int) -> Result:
+            data = json.dumps([unit, times, count])
+            result = world.run([("alice", [("ContractCaller", "call", data)])], gas_limit=400_000_000)
+            world.drop(result)
+            return result.results[0]
+
+        ordinary = [call("1,", 500, count).gas_usage for count in (10, 20, 40)]
+        refused = [call(unit, 20_000, 100).status for unit in ("1,", "{},")]
+
+    assert ordinary[2] - ordinary[1] == 2 * (ordinary[1] - ordinary[0])
+    assert [status.message for status in refused if status] == ["out of gas"] * 2
 
 
 def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:

@@ -89,9 +89,16 @@ def test_a_counting_sequence_is_read_ahead_in_growing_steps() -> None:
     assert reader.foresee("b9:Contractxitem11") == [f"b9:Contractxitem{n}" for n in range(12, 28)]
 
 
+def test_keys_of_a_sequence_that_are_known_already_do_not_end_it() -> None:
+    reader = SequenceReader()
+    assert reader.foresee("item1") == []
+    assert reader.foresee("item10") == [f"item{n}" for n in range(11, 19)]
+    assert reader.foresee("item40") == []
+
+
 def test_what_does_not_count_is_not_read_ahead() -> None:
     reader = SequenceReader()
-    for key in ("item1", "item3", "item2", "item9", "item05", "item06", "item", "x" + "9" * 40, "item4"):
+    for key in ("item1", "item30", "item29", "item9", "item05", "item06", "item", "x" + "9" * 40, "item4"):
         assert reader.foresee(key) == []
 
 
