@@ -29,6 +29,8 @@
       ['rawUnit', 1 / 8, '`String.raw`: each unit so far, at each part'],
       ['read', 1 / 8, 'a unit of a text of more than 64 that is read as a number, ordered or compared in `switch`'],
       ['readArgument', 10, 'a text among the numbers of `Math.max`, `Math.min`, `fromCharCode`, `fromCodePoint`'],
+      ['pattern', 80, 'a unit of a regular expression that is searched for'],
+      ['patternStep', 1 / 2, 'a step of the tries that it may take'],
       ['code', 1, 'an argument of `fromCharCode`, `fromCodePoint`'],
       ['beyondAscii', 1, 'a byte of a text beyond ASCII that is stored, hashed or told'],
     ],

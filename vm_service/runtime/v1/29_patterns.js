@@ -7,11 +7,11 @@
   const { meter } = V8VM;
 
   const MAX_UNITS = 1000; // of a pattern: the engine compiles it first
-  const MAX_TRIES = 1e9;
-  const COMPILE_WORK = 20; // for each unit
+  const MAX_STEPS = 1e9;
+  const { pattern: COMPILE_WORK, patternStep: STEP_WORK } = V8VM.workPrices.text;
   const START_WORK = 1000;
-  const TRY_WORK = 2;
-  const MAX_REPEATS = 100; // that a pattern may spell: `a{100}` is compiled as a hundred
+  const MAX_REPEATS = 100; // that a pattern may spell
+  const LEAST_WAYS = 2; // of a repeat, whatever it says: the engine takes time for each when it compiles them
   const REFUSED = 'String.prototype.search of this regular expression is not supported';
 
   const GROUP = /^\((?:\?[:=!])?/;
@@ -23,13 +23,27 @@
     throw new Error(REFUSED);
   };
 
+  // How often something may be repeated in a text of `units`: one way to go on for each.
+  function waysOf([sign, least, most], units) {
+    if (sign[0] === '?') return LEAST_WAYS;
+    const ways = sign[0] !== '{' || most === '' ? units + 1 : most === undefined ? 1 : most - least + 1;
+    const bounded = ways < units + 1 ? ways : units + 1;
+    return bounded > LEAST_WAYS ? bounded : LEAST_WAYS;
+  }
+
   // Reads a pattern from left to right; counts the ways to go on at every choice.
   class Reader {
-    constructor(pattern) {
+    constructor(pattern, units) {
+      this.units = units; // of the text
       this.rest = pattern;
-      this.tries = 1; // ways through it, for a text of `units`
+      this.tries = 1; // ways through the pattern
+      this.steps = 1 + pattern.length; // of one way, at most
       this.open = []; // groups that stand open: how many alternatives each has, and whether anything in it may vary
-      this.group = { alternatives: 1, varies: false };
+      this.group = this.opened();
+    }
+
+    opened() {
+      return { alternatives: 1, varies: false, start: this.rest.length };
     }
 
     take(form) {
@@ -38,23 +52,23 @@
       return found;
     }
 
-    read(units) {
-      while (this.rest !== '') this.step(units);
-      if (this.open.length > 0) return null; // the engine says what is wrong
-      this.tries *= this.group.alternatives;
-      return this.tries;
+    // Steps of all ways from one place of the text; none when the pattern is malformed, and the engine says what is wrong.
+    read() {
+      while (this.rest !== '') this.step();
+      return this.open.length > 0 ? 0 : this.tries * this.group.alternatives * this.steps;
     }
 
-    step(units) {
+    step() {
+      const start = this.rest.length;
       if (this.take(GROUP) !== null) {
         ArrayPrototypePush(this.open, this.group);
-        this.group = { alternatives: 1, varies: false };
+        this.group = this.opened();
         return;
       }
       if (this.rest[0] === '|') this.group.alternatives++;
       const closed = this.rest[0] === ')' ? this.close() : null;
       if (closed !== null || (this.take(SET) ?? this.take(ESCAPE)) === null) this.one();
-      this.repeat(units, closed);
+      this.repeat((closed?.start ?? start) - this.rest.length, closed);
     }
 
     one() {
@@ -65,18 +79,20 @@
     close() {
       const closed = this.group;
       this.tries *= closed.alternatives;
-      this.group = ArrayPrototypePop(this.open) ?? { alternatives: 1, varies: false };
+      this.group = ArrayPrototypePop(this.open) ?? this.opened();
       this.group.varies ||= closed.varies || closed.alternatives > 1;
       return closed;
     }
 
-    repeat(units, closed) {
+    // What is repeated was spelled in `length` units.
+    repeat(length, closed) {
       const found = this.take(REPEATED);
       if (found === null) return;
       if (closed !== null && (closed.varies || closed.alternatives > 1)) refuse();
       if (found[1] > MAX_REPEATS || found[2] > MAX_REPEATS) refuse();
       this.group.varies = true;
-      this.tries *= units + 1;
+      this.tries *= waysOf(found, this.units);
+      this.steps += length * (found[1] ?? 0);
     }
   }
 
@@ -84,11 +100,10 @@
   function search(text, pattern) {
     if (pattern.length > MAX_UNITS) refuse();
     meter.work(START_WORK + pattern.length * COMPILE_WORK);
-    const tries = new Reader(pattern).read(text.length);
+    const steps = new Reader(pattern, text.length).read() * (text.length + 1);
     const expression = new RegExp(pattern);
-    const bound = (tries ?? MAX_TRIES) * (text.length + 1) * (pattern.length + 1);
-    if (bound > MAX_TRIES) refuse();
-    meter.work(bound * TRY_WORK);
+    if (steps === 0 || steps > MAX_STEPS) refuse();
+    meter.work(steps * STEP_WORK);
     return StringPrototypeSearch(text, expression);
   }
 
