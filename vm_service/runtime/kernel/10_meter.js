@@ -103,6 +103,19 @@
       meter.left = meter.unspent;
     }
 
+    // Runs what nobody pays for, whether the sandbox was stopped or not.
+    aside(run) {
+      const { dead, left, ceiling, done } = meter;
+      meter.dead = null;
+      meter.left = meter.ceiling = MAX_LIMIT;
+      meter.done = 0;
+      run();
+      meter.dead = dead;
+      meter.left = left;
+      meter.ceiling = ceiling;
+      meter.done = done;
+    }
+
     // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth and work go on counting: the frames of
     // caller and callee lie on one stack, and one account pays for their work.
     enter(limit) {

@@ -190,8 +190,9 @@
   const statics = { isBigNumber: FERAL_BIG_NUMBER.isBigNumber };
   for (const name of ['max', 'maximum', 'min', 'minimum']) statics[name] = extreme(name);
 
-  // An operation that a stop cut short may leave the library in a state that it holds only for a while.
-  const reset = () => FERAL_CONFIG(CONFIG);
+  // An operation that a stop cut short may leave the library in a state that it holds only for a while. What sets it right is
+  // partly priced, and must not be stopped.
+  const reset = () => meter.aside(() => FERAL_CONFIG(CONFIG));
 
   V8VM.v1.numbers = { BigNumber, FERAL_BIG_NUMBER, wrapped, statics, prototype, reset };
 })(globalThis.V8VM);

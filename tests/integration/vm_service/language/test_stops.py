@@ -134,3 +134,12 @@ def test_the_number_library_is_whole_after_a_stop_inside_it(language: Language) 
 
     assert language.run("return new BigNumber(2).pow(100).toString()").text == "1.267650600228229401496703205376e+30"
     assert language.run("return new BigNumber('1e10000001').toString()").text == "Infinity"
+
+
+def test_the_number_library_is_whole_after_work_that_nobody_could_pay() -> None:
+    """Such a stop leaves an account that is overdrawn for the callers as well."""
+    with Language(lambda text: text.replace("['product', 4,", "['product', 1e9,")) as dear:
+        outcomes = [dear.run("return new BigNumber('3.14159').toFraction(7)", limit=2**30 - 1) for _ in range(2)]
+
+        assert [outcome.dead for outcome in outcomes] == ["gas", "gas"]
+        assert dear.run("return new BigNumber('1e10000001').toString()").text == "Infinity"
