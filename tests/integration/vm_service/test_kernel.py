@@ -25,6 +25,11 @@ class Box {
   fail(pairs) { this.many(pairs); throw new Error('undone'); }
   get(key) { return storage.get(key); }
   spin() { while (true) {} }
+  tell(text, count) {
+    console._format = () => ({ length: -text.length, toString() { return text; } });
+    for (let i = 0; i < count; i++) console.log('line');
+    return new Console()._format('%v', text.length);
+  }
 }
 module.exports = Box;
 """
@@ -34,6 +39,7 @@ BOX_METHODS = {
     "fail": ["json"],
     "get": ["string"],
     "spin": [],
+    "tell": ["string", "number"],
 }
 PAYER = """
 class Payer {
@@ -91,6 +97,14 @@ def test_calls_answer_and_keep_nothing(world: KernelWorld) -> None:
     assert result.results[2].status is not None
     assert result.results[2].status.message == "out of gas"
     assert not result.writes
+
+
+def test_lines_of_the_console_are_bounded_whatever_a_contract_makes_of_it(world: KernelWorld) -> None:
+    call = {"contract": "ContractBox", "action": "tell", "publisher": "alice", "gas_limit": 10**7}
+    large, many = world.call([{**call, "data": '["%s",9]' % ("x" * 10_000)}, {**call, "data": '["",300]'}]).results
+
+    assert (large.returns, len("".join(large.console))) == (['["10000"]'], 6 * len("info: " + "x" * 10_000))
+    assert many.console == ["info: "] * 256
 
 
 def test_a_missing_image_restarts_only_the_transaction_that_needs_it(world: KernelWorld) -> None:

@@ -78,8 +78,7 @@
   for (const level of ['debug', 'info', 'warn', 'error']) {
     Console.prototype[level] = (() =>
       function (...args) {
-        const message = this._format(...args);
-        V8VM.host.console(level, message);
+        V8VM.host.console(level, text(this._format(...args))); // which a contract may replace
       })();
   }
   Console.prototype.log = (() =>
