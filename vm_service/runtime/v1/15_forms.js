@@ -5,7 +5,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ObjectGetPrototypeOf, WeakMap } = V8VM.primordials;
+  const { ArrayIsArray, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectHasOwn, ReflectOwnKeys, WeakMap } = V8VM.primordials;
   const { meter } = V8VM;
 
   const SHORT = 16; // items: whatever the form, cheaper than the call of the method
@@ -29,6 +29,30 @@
 
   // Work of listing `count` properties: a large object is a table, and so is what is made of it.
   const listWork = (count) => LIST_WORK + count * (count > LARGE ? TABLE_WORK : ROW_WORK);
+
+  // Units of a text that is kept as an object, else 0: by its length, which nothing else has in this way.
+  function textUnits(object) {
+    if (!ObjectHasOwn(object, 'length')) return 0;
+    const { value, writable, configurable } = ObjectGetOwnPropertyDescriptor(object, 'length');
+    return writable === false && !configurable && value > 0 && ObjectHasOwn(object, value - 1) ? value : 0;
+  }
+
+  // Pays for the items of a row or text before their keys are listed, when they are many: an item costs little to have, and
+  // all keys are made at once. Returns how many are paid for.
+  function payItems(object, work = listWork) {
+    const isArray = ArrayIsArray(object);
+    const count = isArray ? (isRow(object) ? object.length : 0) : textUnits(object);
+    if (count <= LARGE) return 0;
+    meter.work(work(count) * (isArray ? 1 : TEXT_FACTOR));
+    return count;
+  }
+
+  // Pays for listing the keys of an object, as `work` tells for their number.
+  function payListing(object, work = listWork) {
+    const paid = payItems(object, work);
+    const count = ReflectOwnKeys(object).length;
+    if (paid === 0 || count > paid + 1) meter.work(work(count)); // beside the items, there is their length
+  }
 
   // An index that is about to be written: beyond the end, it leaves a gap.
   function at(object, index) {
@@ -56,5 +80,5 @@
     if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
   }
 
-  V8VM.forms = { listWork, TEXT_FACTOR, LARGE, SHORT, loosen, isRow, at, named, payForm, payCut };
+  V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, loosen, isRow, at, named, payForm, payCut };
 })(globalThis.V8VM);

@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, ReflectOwnKeys, Set } = V8VM.primordials;
+  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, Set } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep } = V8VM.v1;
   const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
@@ -40,9 +40,7 @@
   function keysOf(value) {
     if (typeof value === 'string') meter.work(forms.listWork(value.length) * forms.TEXT_FACTOR);
     else if (isObject(value)) {
-      for (let at = value; at !== null && !WITHOUT_KEYS.has(at); at = ObjectGetPrototypeOf(at)) {
-        meter.work(forms.listWork(ReflectOwnKeys(at).length));
-      }
+      for (let at = value; at !== null && !WITHOUT_KEYS.has(at); at = ObjectGetPrototypeOf(at)) forms.payListing(at);
     }
     return value;
   }

@@ -36,7 +36,7 @@
   // Work of listing an object's properties.
   function payKeys(value, work = forms.listWork) {
     if (typeof value === 'string') meter.work(work(value.length) * forms.TEXT_FACTOR);
-    else if (isObject(value)) meter.work(work(ReflectOwnKeys(value).length));
+    else if (isObject(value)) forms.payListing(value, work);
   }
 
   // Work of giving an object another prototype.
@@ -44,6 +44,7 @@
     if (isObject(proto)) checkChain(proto);
     meter.work(PROTOTYPE_WORK);
     if (!isObject(target)) return;
+    forms.payItems(target);
     const count = ReflectOwnKeys(target).length;
     meter.work(count * (count > forms.LARGE ? TABLE_MOVED_WORK : MOVED_WORK));
   }

@@ -47,7 +47,7 @@
     meter.work(REVIVE_WORK);
     const value = holder[key];
     if (isObject(value)) {
-      const keys = ObjectKeys(value);
+      const keys = keysOf(value);
       for (let i = 0; i < keys.length; i++) {
         const item = revive(value, keys[i], reviver);
         if (item === undefined) delete V8VM.forms.loosen(value)[keys[i]];
@@ -88,6 +88,11 @@
     const copy = [];
     for (let i = 0; i < length; i++) copy[i] = list[i];
     return copy;
+  }
+
+  function keysOf(object) {
+    V8VM.forms.payItems(object);
+    return ObjectKeys(object);
   }
 
   class Writer {
@@ -166,7 +171,7 @@
     }
 
     object(value, outer) {
-      const keys = this.names ?? ObjectKeys(value);
+      const keys = this.names ?? keysOf(value);
       meter.charge(GAS.object + GAS.key * keys.length);
       const parts = [];
       const colon = this.indent === '' ? ':' : ': ';

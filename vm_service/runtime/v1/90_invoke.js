@@ -4,7 +4,7 @@
   'use strict';
 
   const {
-    Error, FunctionPrototypeApply, Map, StringPrototypeIncludes, StringPrototypeIsWellFormed, StringPrototypeReplace,
+    Error, FunctionPrototypeApply, Map, StringPrototypeIncludes, StringPrototypeIsWellFormed, StringPrototypeLastIndexOf, StringPrototypeReplace,
     StringPrototypeSlice, StringPrototypeToWellFormed, TypeError,
   } = V8VM.primordials;
   const { meter, STOP } = V8VM;
@@ -86,7 +86,12 @@
     return StringPrototypeReplace(StringPrototypeReplace(shown, HELPER_ITERATED, NOT_ITERABLE), HELPER_NAME, '(intermediate value)');
   }
 
-  const withoutFunctions = (message) => (StringPrototypeIncludes(message, '{') ? StringPrototypeReplace(message, FUNCTION_TEXT, 'function') : message);
+  // What follows the last brace is left out of the search, which would run through it from every word.
+  function withoutFunctions(message) {
+    const end = StringPrototypeLastIndexOf(message, '}') + 1;
+    if (end === 0) return message;
+    return StringPrototypeReplace(StringPrototypeSlice(message, 0, end), FUNCTION_TEXT, 'function') + StringPrototypeSlice(message, end);
+  }
 
   // String(exception), as far as the contract lets it happen.
   function describe(exception) {
