@@ -1,4 +1,4 @@
-"""Regular expressions for `search`: what is taken gives what the engine gives; what would run away is refused or paid."""
+"""Regular expressions for `search`: what is taken gives what the engine gives; what runs away is refused or paid."""
 
 import json
 import random
