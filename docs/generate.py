@@ -129,7 +129,7 @@ def receipt_statuses() -> str:
 
 
 WORK = """The reference gives some work away, or prices it far below the time that it takes. What is listed here is
-counted in units of about 10 ns. An action, with the calls nested in it, has 200,000 units free and one more with each
+counted in units of about 10 ns. An action, with the calls nested in it, has {free:,} units free and one more with each
 unit of gas that it uses; what lies above costs gas, one for one. Ordinary contracts do not get there, so their gas is
 the reference's. The group `gas` is in gas, and is charged at once.
 """
@@ -141,7 +141,8 @@ def work_table() -> str:
         (row.group, f"`{row.name}`", str(Fraction(row.gas).limit_denominator(1000)), row.what_for)
         for row in kernel_tables().work
     ]
-    return WORK + "\n" + table(("group", "price", "units", "for"), rows) + "\n"
+    free = next(int(row.gas) for row in kernel_tables().work if (row.group, row.name) == ("work", "free"))
+    return WORK.format(free=free) + "\n" + table(("group", "price", "units", "for"), rows) + "\n"
 
 
 def work_names() -> str:

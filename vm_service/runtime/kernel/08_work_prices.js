@@ -14,7 +14,7 @@
       ['freeReceiptUnits', 262144, 'units of receipts of a transaction at no price; one for each further unit'],
     ],
     work: [
-      ['free', 200000, 'units that an action may do at no price, with all calls inside it'],
+      ['free', 500000, 'units that an action may do at no price, with all calls inside it: 10,000 calls of most methods'],
     ],
     text: [
       ['make', 10, 'a method that makes a new text'],

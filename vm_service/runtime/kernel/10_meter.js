@@ -12,7 +12,7 @@
   const SPENT = -1;
   const STOP = ObjectFreeze({ __proto__: null, toString: ObjectFreeze(() => 'stopped') });
 
-  // Native work that the reference leaves unpriced is counted in units of about 10 ns. An action has 2 ms of it for free, with
+  // Native work that the reference leaves unpriced is counted in units of about 10 ns. An action has 5 ms of it for free, with
   // all sandboxes that it opens inside each other, and one unit more with each unit of gas that they used; what lies above costs
   // gas, one for one. Ordinary actions stay far below. One account for all of them: what a contract may do does not shrink when
   // another one calls it, and many small calls earn no more than one.

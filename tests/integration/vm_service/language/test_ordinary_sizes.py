@@ -10,7 +10,7 @@ SIZE = 500
 """Storage calls, items, numbers or texts of one call: more than ordinary contracts have."""
 
 GAS_LIMIT = 100_000_000
-FREE = ("['free', 200000,", "['free', 1e9,")
+FREE = ("['free', 500000,", "['free', 1e9,")
 DEPTH = ("['freeDepth', 60000,", "['freeDepth', 200000,")
 
 BODIES = {
