@@ -11,6 +11,7 @@
   const MAX_LIMIT = 400000000;
   const MAX_LIFE_NS = 90n * 10n ** 9n;
   const [IOST, IOST_DECIMALS] = ['iost', 8];
+  const MAX_CHECK_GAS = MAX_LIMIT / MIN_RATIO; // of signatures: more than any transaction may use in all
   const UNMETERED = 2 ** 52; // limit while the kernel itself asks, outside of any budget
 
   // Whether nobody pays a transaction's gas: in block 0, and at the head of a block, marked by whoever runs the block.
@@ -88,6 +89,19 @@
     if (!authority.satisfiedByKeys(tx.publisher, 'active', new Set(tx.publisher_keys))) refuse(`unauthorized publisher: ${tx.publisher}`);
   }
 
+  // Returns the gas that reading the accounts costs. A refusal is free, so that what is read before it has an end.
+  function payForSigners(tx) {
+    meter.enter(MAX_CHECK_GAS);
+    try {
+      checkSigners(tx);
+    } catch (error) {
+      if (meter.dead !== 'gas') throw error;
+      meter.dead = null;
+      refuse(`too many accounts to ask whether ${tx.publisher} is authorized`);
+    }
+    return meter.used;
+  }
+
   function checkLimits(tx) {
     try {
       amountLimits.validate(tx.amount_limit);
@@ -104,9 +118,8 @@
     checkNumbers(tx, paid);
     checkTime(tx);
     checkGas(tx);
+    const checked = payForSigners(tx);
     meter.enter(UNMETERED);
-    checkSigners(tx);
-    const checked = meter.used;
     checkLimits(tx);
     return paid + checked;
   }
