@@ -54,10 +54,11 @@
       meter.left = meter.ceiling - used;
     }
 
-    // Adds n gas (truncated to an integer, as the reference's counter does) and stops the sandbox above its limit.
+    // Adds n gas (truncated to an integer, as the reference's counter does) and stops the sandbox above its limit. Only code of
+    // contracts can meet the largest number; a price set on the chain that is as high stops whatever it is for.
     charge(n) {
       if (meter.dead !== null) throw STOP;
-      if (n >= INT_MAX) throw new Error('IOSTContractInstruction_Incr gas overflow max int');
+      if (n >= INT_MAX && meter.running > 0) throw new Error('IOSTContractInstruction_Incr gas overflow max int');
       if (!(n >= 0)) throw new Error('IOSTContractInstruction_Incr invalid gas');
       const gas = whole(n);
       if (gas > meter.left) throw meter.die('gas');
