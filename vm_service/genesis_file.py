@@ -111,4 +111,5 @@ def _call(item: Mapping[str, Any], contract: str) -> Call:
     args = item.get("args") or []
     if not isinstance(args, list):
         raise TypeError(f"args of {item['method']}: a list is needed")
+    json.dumps(args, allow_nan=False)  # YAML has values that JSON has not
     return Call(str(item.get("contract", contract)), str(item["method"]), args)

@@ -76,6 +76,8 @@ def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Pa
         ("witness: first", "ram_token: no way", "true or false is needed"),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{name: read}]}", "unknown: name"),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: 7}]}", "args of read: a list is needed"),
+        ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: [2026-01-01]}]}", "not JSON serializable"),
+        ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: [.nan]}]}", "not JSON compliant"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(file: Path, old: str, new: str, text: str) -> None:

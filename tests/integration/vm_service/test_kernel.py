@@ -11,7 +11,7 @@ from state_service.errors import VersionUnavailableError
 from tests.support.kernel_world import KernelWorld, sends
 from tests.support.memory_state import MemoryState
 from vm_service.model import Batch, BlockContext, Mode, Result, View
-from vm_service.state_keys import contract_key, field_key, plain_key
+from vm_service.state_keys import StoredValue, contract_key, field_key, plain_key
 from vm_service.worker import executor
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest, Entry
@@ -258,6 +258,38 @@ def test_settings_that_are_no_prices_change_none(world: KernelWorld, settings: s
     _with_settings(world, settings)
 
     assert world.run([put]).results == before.results
+
+
+def test_prices_beyond_all_measure_use_up_all_gas(world: KernelWorld) -> None:
+    _with_settings(world, '{"Costs":{"OpPrice":{"CPU":1000000000000}}}')
+
+    status = world.run([sends("alice", "bob", "1")]).results[0].status
+
+    assert status is not None
+    assert status.message == "out of gas"
+
+
+def test_a_web_of_accounts_is_asked_up_to_an_end(world: KernelWorld) -> None:
+    def account(names: Sequence[str]) -> str:
+        items = [{"id": name, "permission": "active", "weight": 1} for name in names]
+        permissions = {"active": {"items": items, "threshold": 10**9}}
+        return StoredValue("j", json.dumps({"permissions": permissions})).encode()
+
+    friends = [f"friend{i}x" for i in range(10)]
+    cells = {field_key("auth.iost", "auth", "mallory"): account(friends)}
+    for friend in friends:
+        cells[field_key("auth.iost", "auth", friend)] = account([f"{friend}{j}y" for j in range(1_000)])
+    for suffix in ("gs", "gl"):
+        cells[plain_key("gas.iost", f"mallory{suffix}")] = StoredValue("f", "9000000.00").encode()
+    world.state.commit(CommitRequest(b"web", b"", {}, cells))
+
+    result = world.run([("mallory", [("ContractBox", "get", '["k"]')]), sends("alice", "bob", "1")])
+
+    assert result.results[0].refused is not None
+    assert "too many accounts" in result.results[0].refused
+    assert world.state.reads < 2_000
+    assert result.results[1].status is not None
+    assert result.results[1].status.code == 0
 
 
 def test_calls_are_priced_by_the_state_and_not_by_what_the_worker_ran_before(world: KernelWorld) -> None:
