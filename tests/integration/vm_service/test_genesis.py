@@ -76,7 +76,11 @@ def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Pa
         ("witness: first", "ram_token: no way", "true or false is needed"),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{name: read}]}", "unknown: name"),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: 7}]}", "args of read: a list is needed"),
-        ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: [2026-01-01]}]}", "not JSON serializable"),
+        (
+            "abi: note.js.abi}",
+            "abi: note.js.abi, calls: [{method: read, args: [2026-01-01]}]}",
+            "not JSON serializable",
+        ),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: [.nan]}]}", "not JSON compliant"),
     ],
 )
