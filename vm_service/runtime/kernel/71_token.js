@@ -10,8 +10,9 @@
   'use strict';
 
   const {
-    ArrayIsArray, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSort, BigInt, BigIntAsIntN, MathTrunc, Number, ObjectHasOwn,
-    RegExpPrototypeTest, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice, StringPrototypeStartsWith,
+    ArrayIsArray, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSlice, ArrayPrototypeSort, BigInt, BigIntAsIntN, MathTrunc,
+    Number, ObjectHasOwn, RegExpPrototypeTest, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice,
+    StringPrototypeStartsWith,
   } = V8VM.primordials;
   const { meter, costs, keys, journal, state, values, context, authority, frames, symbols } = V8VM;
   const { encodeArray, utf8Length, parseExact, RawNumber } = V8VM.text;
@@ -82,7 +83,7 @@
     if (total > balance) setBalance(sym, account, total);
     if (due > 0) {
       op();
-      state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(frozen, due)), null);
+      state.mapPut(TOKEN, `TF${account}`, sym, frozenCell(ArrayPrototypeSlice(frozen, due)), null);
     }
     return total;
   }
@@ -94,10 +95,13 @@
     return cell.parsed;
   }
 
-  function frozenText(items, from) {
+  // The cell of these items; of the list passed in, which nobody may change any more.
+  function frozenCell(items) {
     let text = '[';
-    for (let i = from; i < items.length; i++) text += `${i === from ? '' : ','}{"Amount":${items[i].amount},"Ftime":${items[i].time}}`;
-    return `${text}]`;
+    for (let i = 0; i < items.length; i++) text += `${i === 0 ? '' : ','}{"Amount":${items[i].amount},"Ftime":${items[i].time}}`;
+    const cell = values.json(`${text}]`);
+    cell.parsed = items;
+    return cell;
   }
 
   const earlier = (a, b) => (a.time !== b.time ? (a.time < b.time ? -1 : 1) : a.amount < b.amount ? -1 : a.amount > b.amount ? 1 : 0);
@@ -110,7 +114,7 @@
     ArrayPrototypeSort(items, earlier);
     op(items.length);
     op();
-    state.mapPut(TOKEN, `TF${account}`, sym, values.json(frozenText(items, 0)), publisher());
+    state.mapPut(TOKEN, `TF${account}`, sym, frozenCell(items), publisher());
   }
 
   // Notes for the amount limits what went out of an account, were it to itself.
