@@ -456,7 +456,7 @@ def test_json_arguments_of_calls_between_contracts_are_work_beyond_ordinary_size
             world.drop(result)
             return result.results[0]
 
-        ordinary = [call("1,", 500, count).gas_usage for count in (10, 20, 40)]
+        ordinary = [call("1,", 100, count).gas_usage for count in (10, 20, 40)]
         refused = [call(unit, 20_000, 100).status for unit in ("1,", "{},")]
 
     assert ordinary[2] - ordinary[1] == 2 * (ordinary[1] - ordinary[0])
