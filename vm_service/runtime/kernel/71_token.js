@@ -1,23 +1,22 @@
 // token.iost: fungible tokens. Amounts are int64 in the smallest unit.
 //
 //   map TI<sym>      issuer, totalSupply, supply, canTransfer, onlyIssuerCanTransfer, defaultRate, decimal, fullName
-//   map TB<account>  sym -> balance
-//   map TF<account>  sym -> JSON [{"Amount": n, "Ftime": ns}], sorted by time: frozen amounts
 //   NS<namespace>    owner (version 1.0.5)
+//   balances         70_balances.js
 //
 // What each step costs, and the order of the steps, is part of the interface: a failure costs what came before it.
 (function (V8VM) {
   'use strict';
 
   const {
-    ArrayIsArray, ArrayPrototypeMap, ArrayPrototypePush, ArrayPrototypeSlice, ArrayPrototypeSort, BigInt, BigIntAsIntN, MathTrunc,
-    Number, ObjectHasOwn, RegExpPrototypeTest, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice,
-    StringPrototypeStartsWith,
+    ArrayIsArray, ArrayPrototypePush, BigInt, BigIntAsIntN, MathTrunc, Number, ObjectHasOwn, RegExpPrototypeTest,
+    StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeSlice,
   } = V8VM.primordials;
   const { meter, costs, keys, journal, state, values, context, authority, frames, symbols } = V8VM;
+  const { getBalance, setBalance, balanceAtTwice, freeze } = V8VM.balances;
   const { encodeArray, utf8Length, parseExact, RawNumber } = V8VM.text;
   const { format, parse, isPlain, INT64_MAX, POWERS } = V8VM.decimal;
-  const { fail, op, requireAuth, receiptOf, overlook, publisher } = V8VM.natives.kit;
+  const { fail, op, requireAuth, receiptOf, publisher } = V8VM.natives.kit;
 
   const TOKEN = 'token.iost';
   const MAX_MEMO_BYTES = 512;
@@ -59,63 +58,7 @@
     return error === undefined ? format(value, decimals) : refuseAmount(text, error);
   }
 
-  // -- balances ------------------------------------------------------------------------------------------------------
-
-  function setBalance(sym, account, amount) {
-    const free = (sym === 'iost' || sym === 'ram') && !StringPrototypeStartsWith(account, 'Contract');
-    overlook(() => state.mapHasPut(TOKEN, `TB${account}`, sym, values.int(amount), free ? null : publisher()));
-  }
-
-  // The balance with due frozen amounts thawed (and stored).
-  function getBalance(sym, account) {
-    const balance = state.mapHasGet(TOKEN, `TB${account}`, sym)?.data ?? 0n;
-    const frozen = state.mapHasGet(TOKEN, `TF${account}`, sym);
-    return frozen === null ? balance : thaw(sym, account, balance, frozen);
-  }
-
-  function thaw(sym, account, balance, cell) {
-    const now = context.blockTime();
-    const frozen = frozenItems(cell);
-    let due = 0;
-    let total = balance;
-    while (due < frozen.length && frozen[due].time <= now) total += frozen[due++].amount;
-    op(due);
-    if (total > balance) setBalance(sym, account, total);
-    if (due > 0) {
-      op();
-      state.mapPut(TOKEN, `TF${account}`, sym, frozenCell(ArrayPrototypeSlice(frozen, due)), null);
-    }
-    return total;
-  }
-
-  // The items of a cell; they are shared, not to be changed.
-  function frozenItems(cell) {
-    op();
-    cell.parsed ??= ArrayPrototypeMap(parseExact(cell.data), (item) => ({ amount: BigInt(item.Amount.source), time: BigInt(item.Ftime.source) }));
-    return cell.parsed;
-  }
-
-  // The cell of these items; of the list passed in, which nobody may change any more.
-  function frozenCell(items) {
-    let text = '[';
-    for (let i = 0; i < items.length; i++) text += `${i === 0 ? '' : ','}{"Amount":${items[i].amount},"Ftime":${items[i].time}}`;
-    const cell = values.json(`${text}]`);
-    cell.parsed = items;
-    return cell;
-  }
-
-  const earlier = (a, b) => (a.time !== b.time ? (a.time < b.time ? -1 : 1) : a.amount < b.amount ? -1 : a.amount > b.amount ? 1 : 0);
-
-  // Who freezes something for an account pays for all that is frozen there.
-  function freeze(sym, account, amount, time) {
-    const cell = state.mapHasGet(TOKEN, `TF${account}`, sym);
-    const items = cell === null ? [] : [...frozenItems(cell)];
-    items[items.length] = { amount, time };
-    ArrayPrototypeSort(items, earlier);
-    op(items.length);
-    op();
-    state.mapPut(TOKEN, `TF${account}`, sym, frozenCell(items), publisher());
-  }
+  // -- what moves ----------------------------------------------------------------------------------------------------
 
   // Notes for the amount limits what went out of an account, were it to itself.
   const moved = (sym, from, amount) => ArrayPrototypePush(context.current().moves, { sym, from, amount });
@@ -236,14 +179,6 @@
   }
 
   // -- issue ---------------------------------------------------------------------------------------------------------
-
-  // The reference counts what reading this balance costs twice.
-  function balanceAtTwice(sym, account) {
-    const before = meter.used;
-    const balance = getBalance(sym, account);
-    meter.charge(meter.used - before);
-    return balance;
-  }
 
   function issue([sym, to, amountText], frame, version) {
     op();
