@@ -222,5 +222,5 @@
   }
 
   V8VM.Failure = Failure;
-  V8VM.state = { failure, addRam, plainSize, fieldSize, put, get, del, mapPut, mapGet, mapDel, mapHasPut, mapHasGet, mapKeys, mapLen, readPlain, readField };
+  V8VM.state = { failure, addRam, put, get, del, mapPut, mapGet, mapDel, mapHasPut, mapHasGet, mapKeys, mapLen, readPlain, readField };
 })(globalThis.V8VM);

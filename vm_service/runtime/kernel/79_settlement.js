@@ -3,7 +3,7 @@
   'use strict';
 
   const { ArrayPrototypeSort, StringPrototypeEndsWith } = V8VM.primordials;
-  const { journal, state, values, keys, context, authority, gas, token, publishing } = V8VM;
+  const { journal, state, values, keys, authority, gas, token, publishing } = V8VM;
   const { isFree } = V8VM.preparation;
 
   function payerAccount(payer) {
