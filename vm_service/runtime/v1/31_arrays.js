@@ -9,8 +9,8 @@
 
   const {
     Array, ArrayIsArray, ArrayPrototypeIncludes, ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeKeys, ArrayPrototypeLastIndexOf,
-    ArrayPrototypePop, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeSort, ArrayPrototypeUnshift,
-    FunctionPrototypeApply, FunctionPrototypeCall, MathLog2, MathTrunc, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
+    ArrayPrototypePop, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeUnshift,
+    FunctionPrototypeApply, FunctionPrototypeCall, MathTrunc, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
     SymbolIsConcatSpreadable, TypeError,
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
@@ -22,12 +22,10 @@
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
   const {
-    move: SHIFT_WORK, like: LIKE_WORK, call: CALL_WORK, visit: VISIT_WORK, compare: SORT_WORK, join: JOIN_WORK,
+    move: SHIFT_WORK, like: LIKE_WORK, call: CALL_WORK, visit: VISIT_WORK, join: JOIN_WORK,
     fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, joinUnit: JOIN_UNIT_WORK,
     compareUnit: UNIT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
   } = V8VM.workPrices.array;
-  const SHORT_SORT = 8; // items
-  // Work for each item of a table (v1/15_forms.js).
   const LONG_MOVE = 64;
   const LONG_ROW = 10000; // `new Array(n)` of more is no row
   const LONG_TEXT = 256;
@@ -375,11 +373,7 @@
       if (compare !== undefined && typeof compare !== 'function') {
         throw new TypeError('The comparison function must be either a function or undefined');
       }
-      payForm(array, MOVE_WORK);
-      if (compare !== undefined) paySort(length, SORT_WORK);
-      const by = compare ?? order(array);
-      if (by !== undefined && length < SHORT_SORT) return sortShort(array, length, by);
-      return native(ArrayPrototypeSort, array, by);
+      return V8VM.v1.sort(array, compare);
     },
   };
 
@@ -420,84 +414,6 @@
     return removed;
   }
 
-  // The reference prices the length only; comparisons count as work, with the texts that they look at.
-  function paySort(length, units) {
-    if (length > 1) meter.work(length * MathLog2(length) * units);
-  }
-
-  // How to sort by text: the engine's own way for values that it may look at as they are, else a comparison that pays
-  // for the texts that objects turn into. Accessors are not read for that.
-  function order(array) {
-    if (!forms.isRow(array)) return compareTexts;
-    const { length } = array;
-    let units = SORT_WORK;
-    for (let i = 0; i < length; i++) {
-      if (isObject(array[i])) return compareTexts;
-      if (typeof array[i] === 'string') units += array[i].length / length / 4;
-    }
-    paySort(length, units);
-    return undefined;
-  }
-
-  // Sorts a few items. Which pairs a comparison is asked for decides what it costs: this is how the reference's engine goes about
-  // it, which ours still does for longer arrays only.
-  function sortShort(array, length, by) {
-    const items = [];
-    let held = 0; // with a value of undefined, which is not compared
-    for (let i = 0; i < length; i++) {
-      if (!(i in array)) continue;
-      held++;
-      const item = array[i];
-      if (item !== undefined) items[items.length] = item;
-    }
-    const saved = enter(length);
-    const isBelow = (a, b) => number(FunctionPrototypeCall(by, undefined, a, b)) < 0;
-    insertAll(items, firstRun(items, isBelow), isBelow);
-    meter.depth = saved;
-    for (let i = 0; i < held; i++) array[i] = i < items.length ? items[i] : undefined;
-    for (let i = held; i < length; i++) delete loosen(array)[i];
-    return array;
-  }
-
-  // Length of the run at the start; one that falls is turned round.
-  function firstRun(items, isBelow) {
-    if (items.length < 2) return items.length;
-    const isFalling = isBelow(items[1], items[0]);
-    let end = 2;
-    while (end < items.length && isBelow(items[end], items[end - 1]) === isFalling) end++;
-    if (!isFalling) return end;
-    for (let i = 0, j = end - 1; i < j; i++, j--) {
-      const item = items[i];
-      items[i] = items[j];
-      items[j] = item;
-    }
-    return end;
-  }
-
-  // Puts the items from `start` on into the sorted ones before them.
-  function insertAll(items, start, isBelow) {
-    for (let next = start; next < items.length; next++) {
-      const item = items[next];
-      let left = 0;
-      let right = next;
-      while (left < right) {
-        const middle = (left + right) >> 1;
-        if (isBelow(item, items[middle])) right = middle;
-        else left = middle + 1;
-      }
-      for (let i = next; i > left; i--) items[i] = items[i - 1];
-      items[left] = item;
-    }
-  }
-
-  function compareTexts(a, b) {
-    const left = text(a);
-    const right = text(b);
-    meter.work(1 + (left.length < right.length ? left.length : right.length) * UNIT_WORK);
-    if (left < right) return -1;
-    return left > right ? 1 : 0;
-  }
-
   // -- the constructor ---------------------------------------------------------------------------------------------
 
   const FREE_ITEMS = 1000000; // of all arrays of a call that are made of a length: more do not stay at hand
@@ -524,5 +440,5 @@
 
   V8VM.v1.helpers.push = adding.push;
   V8VM.v1.helpers.isArray = isArray;
-  V8VM.v1.arrays = { methods: { ...adding, ...visiting, ...looking, ...joining, ...copying }, constructors, enter };
+  V8VM.v1.arrays = { methods: { ...adding, ...visiting, ...looking, ...joining, ...copying }, constructors, enter, native };
 })(globalThis.V8VM);

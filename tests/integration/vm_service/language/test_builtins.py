@@ -151,3 +151,17 @@ def test_random_calls(language: Language, plain: Isolate) -> None:
             kind = outcome.text.removeprefix("Uncaught exception: ").partition(":")[0]
             assert own.startswith(f"Uncaught exception: {kind}"), body
     assert compared > CALLS * 0.9
+
+
+FROZEN = (
+    ("[1]", "[1]"),
+    ("[]", "[]"),
+    ("[2, 1]", "TypeError"),
+)
+
+
+@pytest.mark.parametrize(("items", "expected"), FROZEN)
+def test_sorting_writes_nothing_where_there_is_nothing_to_sort(language: Language, items: str, expected: str) -> None:
+    outcome = language.run(f"return JSON.stringify(Object.freeze({items}).sort((x, y) => x - y).slice())")
+
+    assert outcome.text.removeprefix("Uncaught exception: ").startswith(expected)
