@@ -257,11 +257,15 @@ def _work(waiting: "queue.SimpleQueue[Mapping[str, Any]]", verdicts: "queue.Simp
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fault.attacks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fault.attacks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path, help="payload file")
     parser.add_argument("--jobs", type=int, default=2, help="payloads at once")
     parser.add_argument("--json", type=Path, help="write all verdicts there as JSON")
-    parser.add_argument("--only", action="append", help="names of payloads to run")
+    parser.add_argument("--only", action="append", metavar="NAME", help="a payload to run, instead of all; may be repeated")
     options = parser.parse_args(arguments)
     payloads = load(options.file)
     if options.only:
