@@ -121,7 +121,7 @@ def main() -> int:
     """Runs a payload file; returns 0 when everything was contained."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault.attack_service", description=__doc__)
     parser.add_argument("file", type=Path, help="payloads, a JSON list")
-    parser.add_argument("--only", action="append", metavar="NAME", help="a payload to try, instead of all; may be repeated")
+    parser.add_argument("--only", action="append", metavar="NAME", help="a payload, instead of all; may be repeated")
     parser.add_argument("--verbose", action="store_true", help="a line for each payload")
     arguments = parser.parse_args()
     payloads = load(arguments.file)

@@ -265,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="payload file")
     parser.add_argument("--jobs", type=int, default=2, help="payloads at once")
     parser.add_argument("--json", type=Path, help="write all verdicts there as JSON")
-    parser.add_argument("--only", action="append", metavar="NAME", help="a payload to run, instead of all; may be repeated")
+    parser.add_argument("--only", action="append", metavar="NAME", help="a payload, instead of all; may be repeated")
     options = parser.parse_args(arguments)
     payloads = load(options.file)
     if options.only:
