@@ -53,7 +53,7 @@ HANGS = {
 DEAR = {
     "a long text": ("'a'.repeat(1000)", "'a*b'"),
     "two repeats": ("'a'.repeat(100)", "'a*a*b'"),
-    "twelve options": ("''", "'a?'.repeat(12)"),
+    "fourteen options": ("''", "'a?'.repeat(14)"),
     "a counted group of look-aheads": ("'a'.repeat(40)", "'(?:' + '(?=a)'.repeat(100) + '){100}b'"),
     "a long pattern": ("'a'", "'.'.repeat(1000)"),
 }
