@@ -304,6 +304,24 @@ def test_calls_are_priced_by_the_state_and_not_by_what_the_worker_ran_before(wor
     assert old == new == before + 70_000
 
 
+def test_many_amount_limits_are_looked_up_in_one_trip(world: KernelWorld) -> None:
+    cells = {}
+    for i in range(1_500):
+        token = f"TItk{i}"
+        cells[field_key("token.iost", token, "issuer")] = StoredValue("s", "alice").encode()
+        cells[field_key("token.iost", token, "decimal")] = StoredValue("i", "2").encode()
+    world.state.commit(CommitRequest(b"tokens", b"", {}, cells))
+    limits = [{"token": f"tk{i}", "val": "1"} for i in range(1_500)]
+    abi = [{"name": "m", "args": [], "amountLimit": [*limits, {"token": "none", "val": "1"}]}]
+    contract = {"info": {**INFO, "abi": abi}, "code": "class A { init() {} m() {} } module.exports = A;"}
+
+    status = _published(world, contract).status
+
+    assert status is not None
+    assert "token not exists in amountLimit" in status.message
+    assert world.state.reads < 20
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_storage_behaves_like_a_dictionary_with_rollback(world: KernelWorld, seed: int) -> None:
     rng = random.Random(seed)

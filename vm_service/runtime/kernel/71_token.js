@@ -353,6 +353,8 @@
     // Balance in smallest units without frozen amounts, or 0n; for the kernel's own settlement.
     balance: (sym, account) => state.readField(TOKEN, `TB${account}`, sym)?.data ?? 0n,
     exists: (sym) => state.readField(TOKEN, `TI${sym}`, 'issuer') !== null,
+    // Where the two beside it look.
+    cells: (sym) => (keys.possible(`TI${sym}`) ? [keys.field(TOKEN, `TI${sym}`, 'issuer'), keys.field(TOKEN, `TI${sym}`, 'decimal')] : []),
     decimals: (sym) => Number(state.readField(TOKEN, `TI${sym}`, 'decimal')?.data ?? 8n),
   };
 })(globalThis.V8VM);

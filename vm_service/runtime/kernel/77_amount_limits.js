@@ -2,14 +2,24 @@
 (function (V8VM) {
   'use strict';
 
-  const { authority, token, decimal, Failure } = V8VM;
+  const { ArrayPrototypePush } = V8VM.primordials;
+  const { authority, token, decimal, journal, Failure } = V8VM;
 
   const ANY = '*';
   const UNLIMITED = 'unlimited';
   const ANY_DECIMALS = 0; // a limit for any token is in whole tokens
 
+  const FEW = 8; // more of them are looked up in one trip to the store: checking a transaction is free
+
+  function foretell(limits) {
+    const cells = [];
+    for (const limit of limits) ArrayPrototypePush(cells, ...token.cells(limit.token));
+    journal.foretell(cells);
+  }
+
   // Checks a list of limits. Throws Failure.
   function validate(limits) {
+    if (limits.length > FEW) foretell(limits);
     const seen = new Set();
     for (const { token: name, val } of limits) {
       if (seen.has(name)) throw new Failure(`duplicated token in amountLimit: ${name}`);
