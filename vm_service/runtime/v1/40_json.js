@@ -84,7 +84,7 @@
   // A list as it is now: what is written may change it. Anything with a length is one.
   function copyOf(list) {
     const { length } = list;
-    meter.work(length * NAME_WORK);
+    if (length > 0) meter.work(length * NAME_WORK);
     const copy = [];
     for (let i = 0; i < length; i++) copy[i] = list[i];
     return copy;

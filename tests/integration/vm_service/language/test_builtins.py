@@ -165,3 +165,8 @@ def test_sorting_writes_nothing_where_there_is_nothing_to_sort(language: Languag
     outcome = language.run(f"return JSON.stringify(Object.freeze({items}).sort((x, y) => x - y).slice())")
 
     assert outcome.text.removeprefix("Uncaught exception: ").startswith(expected)
+
+
+@pytest.mark.parametrize("length", ["NaN", "-3", "0", "0 / -1"])
+def test_a_list_of_names_without_a_length_names_nothing(language: Language, length: str) -> None:
+    assert language.run(f"return JSON.stringify({{ a: 1 }}, {{ length: {length} }})").text == "{}"
