@@ -6,6 +6,8 @@ Requests stand in lanes. A lane runs some batches at once; which lane goes next 
 * `commits`: transactions of callers. Waiting requests are gathered into one batch: when a worker is free nothing waits,
   under load batches grow. How many batches commit at once adapts to conflicts: halved by one, one more after a while.
   A batch that loses against others again and again is run alone (`gate.py`);
+* `trials`: transactions of contracts that are not known to be quick (`pace.py`), one request at a time for each worker
+  but one, so that everybody else waits for none of them;
 * `reads`: dry runs, validation, calls, compiling: as many as there are workers.
 """
 
@@ -23,6 +25,7 @@ from vm_service import forms, metrics
 from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
 from vm_service.manager.gate import CommitGate
 from vm_service.manager.load import LoadMeter
+from vm_service.manager.pace import Pace
 from vm_service.manager.pool import Pool
 from vm_service.manager.retries import Retries
 from vm_service.manager.supervisor import WorkerProcess
@@ -98,6 +101,24 @@ class CommitLane(Lane):
             self.limit, self._calm = limit + 1, 0
 
 
+class TrialLane(Lane):
+    """A lane whose requests share no batch, and never take all workers when there are several."""
+
+    def __init__(self, worker_count: Callable[[], int], gate: CommitGate | None = None) -> None:
+        """Creates the lane; `worker_count` tells how many workers take work."""
+        super().__init__(None, gate)
+        self._worker_count = worker_count
+
+    @property
+    def ready(self) -> bool:
+        """As of every lane, as long as a worker is left to the others."""
+        return super().ready and self.running < max(1, self._worker_count() - 1)
+
+    def gather(self, max_items: int) -> list[Job]:
+        """Takes the next job."""
+        return [self.jobs.popleft()]
+
+
 class Entrance:
     """Runs requests on the workers of a pool."""
 
@@ -125,11 +146,13 @@ class Entrance:
         self._load = load
         self._on_figures = on_figures
         self._pool: Pool | None = None
+        self._pace = Pace()
         gate = CommitGate()
         self.blocks = Lane(1, gate)
-        self.commits = CommitLane(lambda: self._pool.size if self._pool else 1, gate)
+        self.commits = CommitLane(self._worker_count, gate)
+        self.trials = TrialLane(self._worker_count, gate)
         self.reads = Lane(None)
-        self._lanes = (self.blocks, self.commits, self.reads)
+        self._lanes = (self.blocks, self.commits, self.trials, self.reads)
         self._queued = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -138,6 +161,9 @@ class Entrance:
     def connect(self, pool: Pool) -> None:
         """Gives the entrance its workers."""
         self._pool = pool
+
+    def _worker_count(self) -> int:
+        return self._pool.size if self._pool else 1
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -171,7 +197,9 @@ class Entrance:
     def _lane(self, kind: channel.Kind, shape: forms.Shape) -> Lane:
         if shape.dry_run:
             return self.reads
-        return self.commits if kind == "execute" else self.blocks
+        if kind != "execute":
+            return self.blocks
+        return self.commits if self._pace.is_quick(shape.contracts) else self.trials
 
     # -- batches -------------------------------------------------------------------------------------------------
 
@@ -218,6 +246,8 @@ class Entrance:
             requests = [job.request for job in batch]
             answer = await self._retries.run(pool, worker, kind, requests, contracts)
             self._learn(lane, answer.figures)
+            if lane in (self.commits, self.trials):
+                self._learn_pace(batch, contracts, time.monotonic() - started)
             if lane.gate is not None and isinstance(answer, channel.Failed) and answer.conflict:
                 await lane.gate.become_alone()
                 answer = await self._retries.run(pool, None, kind, requests, contracts, patient=True)
@@ -250,6 +280,17 @@ class Entrance:
         if isinstance(lane, CommitLane):
             lane.learn(figures.conflict_count)
             metrics.COMMIT_LANES.set(lane.limit or 0)
+
+    def _learn_pace(self, batch: list[Job], contracts: Collection[str], seconds: float) -> None:
+        """Takes note of how quick contracts are; jobs that wait for a trial and need none any more go to the others."""
+        count = sum(job.shape.item_count for job in batch)
+        if not self._pace.learn(contracts, seconds / count):
+            return
+        waiting, self.trials.jobs = self.trials.jobs, deque()
+        for job in waiting:
+            lane = self.commits if self._pace.is_quick(job.shape.contracts) else self.trials
+            lane.jobs.append(job)
+        self.commits.jobs = deque(sorted(self.commits.jobs, key=lambda job: job.since))
 
     def fail_waiting(self, error: ServiceError) -> None:
         """Answers everything that waits with an error."""

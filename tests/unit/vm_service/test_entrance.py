@@ -20,6 +20,12 @@ def execute(count: int = 1, **fields: Any) -> bytes:
     return execution_pb.ExecuteTransactionsRequest(transactions=transactions, **fields).SerializeToString()
 
 
+def calling(contract: str) -> bytes:
+    action = transaction_pb2.Action(contract=contract, action_name="a")
+    transactions = [transaction_pb2.Transaction(actions=[action])]
+    return execution_pb.ExecuteTransactionsRequest(transactions=transactions).SerializeToString()
+
+
 def calls(count: int = 1) -> bytes:
     items = [execution_pb.ContractCall(contract="c", action_name="a")] * count
     return execution_pb.CallContractsRequest(calls=items).SerializeToString()
@@ -126,6 +132,33 @@ async def test_requests_with_their_own_header_or_claims_never_share() -> None:
         await world.finish(index)
     await asyncio.gather(*tasks)
     assert [len(batch) for _, batch in world.batches] == [1, 1, 1, 1, 1]
+
+
+async def test_unknown_contracts_share_no_batch_and_leave_a_worker_to_the_others() -> None:
+    world = World(workers=2)
+    requests = [calling("ContractA"), calling("ContractB"), calling("token.iost"), calling("token.iost")]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    assert [batch for _, batch in world.batches] == [requests[:1], requests[2:3]]
+    await world.finish(1)
+    assert world.batches[2] == ("execute", requests[3:])
+    await world.finish(0)
+    assert world.batches[3] == ("execute", requests[1:2])
+    for index in (2, 3):
+        await world.finish(index)
+    await asyncio.gather(*tasks)
+
+
+async def test_a_contract_that_was_quick_shares_batches_from_then_on() -> None:
+    world = World()
+    requests = [calling("ContractA") for _ in range(4)]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    assert len(world.batches) == 1
+    await world.finish(0)
+    assert world.batches[1] == ("execute", requests[1:])
+    await world.finish(1)
+    await asyncio.gather(*tasks)
 
 
 async def test_blocks_run_one_at_a_time_beside_reads() -> None:
