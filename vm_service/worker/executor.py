@@ -54,10 +54,10 @@ VIEW_GONE = "VERSION_UNAVAILABLE"
 MAX_STARTS = 3
 """Starts of a batch on the newest view: after the first, the keys it asks for come with the view."""
 
-log = logging.getLogger(__name__)
-
 MAX_CACHED = 100_000
 """Keys remembered as told to the kernel: as many as its read cache holds."""
+
+log = logging.getLogger(__name__)
 
 
 class Executor:

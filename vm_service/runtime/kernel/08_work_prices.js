@@ -146,12 +146,17 @@
     ],
   };
 
-  const prices = { __proto__: null };
-  for (const group in TABLE) {
-    prices[group] = { __proto__: null };
-    for (const [name, units] of TABLE[group]) prices[group][name] = units;
+  // A table of prices by group and name.
+  function byName(table) {
+    const prices = { __proto__: null };
+    for (const group in table) {
+      prices[group] = { __proto__: null };
+      for (const [name, price] of table[group]) prices[group][name] = price;
+    }
+    return prices;
   }
 
-  V8VM.workPrices = prices;
+  V8VM.pricesByName = byName;
+  V8VM.workPrices = byName(TABLE);
   V8VM.workTable = TABLE;
 })(globalThis.V8VM);

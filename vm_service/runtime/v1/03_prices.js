@@ -87,12 +87,6 @@
     call: [['object', 12, 'a result that is an object, beside its `JSON.stringify`']],
   };
 
-  const prices = { __proto__: null };
-  for (const group in TABLE) {
-    prices[group] = { __proto__: null };
-    for (const [name, gas] of TABLE[group]) prices[group][name] = gas;
-  }
-
-  V8VM.prices = prices;
+  V8VM.prices = V8VM.pricesByName(TABLE);
   V8VM.priceTable = TABLE;
 })(globalThis.V8VM);
