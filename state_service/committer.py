@@ -98,13 +98,21 @@ class Committer:
         """Returns the first answer to this commit id, once it is durable; None for a new one."""
         if batch.epoch and batch.epoch != self.reader.epoch:
             raise StaleEpochError(batch.epoch, self.reader.epoch)
-        while (future := self._inflight.get(batch.commit_id)) is not None:
-            await asyncio.shield(future)
+        await self._until_durable(batch.commit_id)
         block = self.tree.find(batch.commit_id)
         if block is not None and block.version:
             return _result(block.summary(), duplicate=True)
         summary = self.history.find(batch.commit_id)
         return None if summary is None else _result(summary, duplicate=True)
+
+    async def _until_durable(self, commit_id: bytes) -> None:
+        """Waits for a commit that is under way; raises what it raises.
+
+        Waits once and does not look again: a future that is done is not waited for, and stays in the table until the
+        event loop has had its turn, so that looking again would never end.
+        """
+        if (future := self._inflight.get(commit_id)) is not None:
+            await asyncio.shield(future)
 
     async def _wait_for_room(self) -> None:
         """Waits while L2 is full (back-pressure on whoever outruns folding)."""
@@ -135,8 +143,7 @@ class Committer:
             if not stale:
                 return parent
             # The answer must not be ahead of what the caller can read: wait until the parent is published.
-            while (future := self._inflight.get(parent.commit_id)) is not None:
-                await asyncio.shield(future)
+            await self._until_durable(parent.commit_id)
             raise WriteConflictError(stale, parent.version)
 
     def _parent(self, batch: WriteBatch) -> Block:

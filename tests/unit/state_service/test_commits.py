@@ -1,12 +1,17 @@
 """Commits on the main chain: applied whole or refused whole, once, with versions that tell the truth."""
 
 import asyncio
+from asyncio import Task
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from state_service.errors import BacklogFullError, StaleEpochError, VersionUnavailableError, WriteConflictError
-from state_service.model import Durability, View, WriteBatch
+from state_service.model import CommitResult, Durability, View, WriteBatch
+from state_service.store import Store
+from state_service.tree import Block
 from tests.support.state_store import QUIET, commit, contents, fold, get, opened, version_of
 
 
@@ -69,6 +74,38 @@ async def test_twins_in_flight_are_applied_once() -> None:
         results = await asyncio.gather(*(commit(store, "c1", {"a": "1"}) for _ in range(10)))
         assert sorted(result.duplicate for result in results) == [False] + [True] * 9
         assert len({(result.version, result.commitment) for result in results}) == 1
+
+
+def at_publication(store: Store, act: Callable[[], Coroutine[Any, Any, CommitResult]]) -> list[Task[CommitResult]]:
+    """Begins something in the turn of the event loop in which the next commit is published; returns where it goes."""
+    publish, begun = store.journal.on_published, []
+
+    def act_and_publish(blocks: Sequence[Block]) -> None:
+        store.journal.on_published = publish
+        begun.append(asyncio.create_task(act()))
+        publish(blocks)
+
+    store.journal.on_published = act_and_publish
+    return begun
+
+
+@pytest.mark.timeout(10, method="signal")
+async def test_a_conflict_in_the_turn_of_publication_is_answered() -> None:
+    async with opened() as store:
+        await commit(store, "c1", {"a": "1"})
+        late = at_publication(store, lambda: commit(store, "c3", {"a": "3"}, reads={"a": 1}))
+        await commit(store, "c2", {"a": "2"})
+        with pytest.raises(WriteConflictError) as caught:
+            await late[0]
+        assert (caught.value.conflicting_keys, caught.value.version) == ((b"a",), 2)
+
+
+@pytest.mark.timeout(10, method="signal")
+async def test_a_twin_in_the_turn_of_publication_is_answered() -> None:
+    async with opened() as store:
+        late = at_publication(store, lambda: commit(store, "c1", {"a": "1"}))
+        first = await commit(store, "c1", {"a": "1"})
+        assert await late[0] == replace(first, duplicate=True)
 
 
 async def test_concurrent_commits_share_a_sync_and_chain_up() -> None:
