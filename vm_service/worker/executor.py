@@ -123,15 +123,15 @@ class Executor:
             SeenError: a transaction was executed before; nothing ran.
         """
         self._asked = []
-        for _ in range(MAX_STARTS - 1):
+        starts = 0
+        while True:
+            starts += 1
             try:
                 return self._start(batch, [*wanted, *self._asked], opened)
             except HostError as error:
-                cause = error.__cause__
-                if batch.at is not None or not isinstance(cause, RemoteError) or cause.reason != VIEW_GONE:
+                if starts == MAX_STARTS or not _view_is_gone(batch, error):
                     raise
                 log.info("view_gone", extra={"version": self._view.version, "keys_asked": len(self._asked)})
-        return self._start(batch, [*wanted, *self._asked], opened)
 
     def _start(self, batch: Batch, wanted: Sequence[str], opened: Callable[[View], None] | None) -> BatchResult:
         keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
@@ -223,8 +223,8 @@ class Executor:
         ahead = [next_key for key in missed for next_key in self._sequences.foresee(key)]
         if not any(fresh):
             return ahead
-        known = self._cached.union(missed, ahead)
-        return ahead + self._predictor.predict(_calls_of(self._batch, at), known)
+        self._cached.update(missed, ahead)  # as good as told: they are read with what is returned here
+        return ahead + self._predictor.predict(_calls_of(self._batch, at), self._cached)
 
     def _tell(self, index: int) -> None:
         """Host function `announce`."""
@@ -315,6 +315,12 @@ def _kernel_block(block: BlockContext) -> dict[str, object]:
         "witness": block.witness,
         "time": None if block.time_ns is None else str(block.time_ns),
     }
+
+
+def _view_is_gone(batch: Batch, error: HostError) -> bool:
+    """Whether a batch failed only because the store forgot its view; one that names its view has no other."""
+    cause = error.__cause__
+    return batch.at is None and isinstance(cause, RemoteError) and cause.reason == VIEW_GONE
 
 
 def _calls_of(batch: Batch, start: int = 0, end: int | None = None) -> Iterable[Call]:

@@ -26,10 +26,6 @@ NEVER_MS = 2**31 - 1
 """gRPC closes a connection that idles for half an hour; this one could not be opened again."""
 
 
-NEVER_MS = 2**31 - 1
-"""gRPC closes a connection that idles for half an hour; this one could not be opened again."""
-
-
 class Future(Protocol):
     """What grpc hands out for a call in flight."""
 
