@@ -94,7 +94,8 @@ def channel_options(
         ("grpc.per_rpc_retry_buffer_size", min(max_message_bytes, RETRY_BUFFER_BYTES)),
         # A peer restarts within a second or two; gRPC's own back-off grows to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Whatever its name, the time that one attempt to connect may take: enough for a busy peer and two lost packets.
+        ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 1000),
         # Find a silently dead peer (lost node, dropped connection-tracking entry) within 40 s even while idle.
         ("grpc.keepalive_time_ms", 30_000),

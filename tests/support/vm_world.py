@@ -55,7 +55,7 @@ def first_version(users: Sequence[str]) -> genesis.FirstVersion:
 def commit_first_version(address: str, first: genesis.FirstVersion) -> None:
     """Commits the first version to an empty store."""
     store = StateClient(address, max_message_bytes=MESSAGE_BYTES, timeout_ms=20_000)
-    store.connect(20)  # on a busy machine the first attempt may come to nothing
+    store.connect(20)
     header = to_header(first.block).SerializeToString(deterministic=True)
     store.commit(CommitRequest(first.commit_id, b"", {}, first.writes, header=header))
     store.close()
