@@ -8,6 +8,7 @@ Modules, in the order a process meets them:
 - `channels`: client channels with deadlines and retries;
 - `errors`: exceptions to gRPC status with ErrorInfo, and back;
 - `metrics`: the registry of a service and its text exposition;
+- `stall`: watches that the event loop turns;
 - `failpoint`: named points where tests make a process fail.
 
 The list is closed: a new module needs a decision in docs/adr. No word of the chain (contract, gas) belongs here.

@@ -30,6 +30,7 @@ from chassis.channels import Options, size_options
 from chassis.config import EXIT_USAGE, ServerConfig
 from chassis.errors import ErrorInterceptor
 from chassis.metrics import Metrics
+from chassis.stall import StallWatch
 
 EXIT_FAILED = 1
 LIVENESS = "liveness"
@@ -162,7 +163,8 @@ async def _serve(service: str, config: ServerConfig, start: Start, stop: Stop, m
         await start(server)
         await server.listen()
         log.info("service_ready", extra={"host": config.host, "port": server.port, "pid": os.getpid()})
-        await server.drain(config.drain_ms)
+        with StallWatch(metrics.loop_lag.observe if metrics else None):
+            await server.drain(config.drain_ms)
     except StartError:
         raise
     except Exception:

@@ -28,12 +28,17 @@ class MetricRow:
 
 
 class Metrics:
-    """The metrics of one service. REQUIRES: names unique within the service; prometheus-client refuses a second one."""
+    """The metrics of one service. REQUIRES: names unique within the service; prometheus-client refuses a second one.
+
+    Attributes:
+        rows: what is declared, in order; every service has `loop_lag`, the others are its own.
+    """
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
         self.rows: list[MetricRow] = []
         self._prefix = f"v8vm_{service}"
+        self.loop_lag = self.histogram("event_loop_lag_seconds", "Time until the event loop takes up what it is given.")
 
     def _declare(self, name: str, kind: str, help: str, labels: Sequence[str]) -> str:
         full_name = f"{self._prefix}_{name}"

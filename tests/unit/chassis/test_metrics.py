@@ -14,8 +14,10 @@ def test_names_carry_product_and_service_and_rows_describe_them() -> None:
     assert 'v8vm_tool_batches_total{result="ok"} 2.0' in text
     assert "v8vm_tool_workers 4.0" in text
     assert 'v8vm_tool_batch_seconds_bucket{le="0.005"} 1.0' in text
-    assert metrics.rows[0] == MetricRow("v8vm_tool_batches_total", "counter", "Batches.", ("result",))
-    assert [row.kind for row in metrics.rows] == ["counter", "gauge", "histogram"]
+    common, *own = metrics.rows
+    assert common.name == "v8vm_tool_event_loop_lag_seconds"
+    assert own[0] == MetricRow("v8vm_tool_batches_total", "counter", "Batches.", ("result",))
+    assert [row.kind for row in own] == ["counter", "gauge", "histogram"]
 
 
 def test_a_name_is_declared_once() -> None:
