@@ -51,11 +51,10 @@ class Run:
         """Their hashes."""
         return [self.items[place].tx_hash for place in self.places]
 
-    def answer(self, place: int, outcome: Outcome) -> None:
-        """Sets the outcome of a transaction that need not run."""
-        self.settled[place] = outcome
-        if place in self.places:
-            self.places.remove(place)
+    def leave_out(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Sets the outcomes of transactions that need not run, by place."""
+        self.settled.update(outcomes)
+        self.places = [place for place in self.places if place not in outcomes]
 
     def outcomes(self, ran: Sequence[Outcome]) -> list[Outcome]:
         """Returns the outcomes of all transactions, in order; `ran`: of those that the executor ran."""
@@ -230,10 +229,14 @@ def _first_outcome(tx_hash: bytes, first: FirstExecution | None) -> Outcome:
 def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: bool) -> None:
     # A careful batch may be its own predecessor, whose worker was lost after the commit: then nothing was repeated.
     verdict = execution_pb.VERDICT_EXECUTED if careful else execution_pb.VERDICT_DUPLICATE
-    for place in list(run.places):
-        tx_hash = run.items[place].tx_hash
-        if tx_hash in repeated:
-            run.answer(place, Outcome(tx_hash=tx_hash, verdict=verdict, receipt=repeated[tx_hash].receipt))
+    hashes = {place: run.items[place].tx_hash for place in run.places}
+    run.leave_out(
+        {
+            place: Outcome(tx_hash=tx_hash, verdict=verdict, receipt=repeated[tx_hash].receipt)
+            for place, tx_hash in hashes.items()
+            if tx_hash in repeated
+        }
+    )
 
 
 def _commit_request(target: Target, result: BatchResult, executed: Sequence[Outcome]) -> CommitRequest:

@@ -111,10 +111,10 @@ class BatchService:
         for place, item in enumerate(items):
             out = by_index.get(place) or by_hash.get(item.tx_hash)
             if item.refused is not None:
-                run.answer(place, convert.refusal(item.tx_hash, item.refused))
+                run.settled[place] = convert.refusal(item.tx_hash, item.refused)
             elif out is not None:
                 run.stopped[place] = out
-                run.answer(place, Outcome(tx_hash=item.tx_hash, verdict=_verdict(out), message=out.message))
+                run.settled[place] = Outcome(tx_hash=item.tx_hash, verdict=_verdict(out), message=out.message)
             elif item.tx_hash not in met:
                 run.places.append(place)
             met.add(item.tx_hash)
