@@ -20,9 +20,13 @@ def execute(count: int = 1, **fields: Any) -> bytes:
     return execution_pb.ExecuteTransactionsRequest(transactions=transactions, **fields).SerializeToString()
 
 
-def calling(contract: str) -> bytes:
-    action = transaction_pb2.Action(contract=contract, action_name="a")
-    transactions = [transaction_pb2.Transaction(actions=[action])]
+def calling(*contracts: str, count: int = 1) -> bytes:
+    """Asks for `count` transactions of which each calls its share of the contracts."""
+    actions = [transaction_pb2.Action(contract=contract, action_name="a") for contract in contracts]
+    share = len(actions) // count
+    transactions = [
+        transaction_pb2.Transaction(actions=actions[index * share : (index + 1) * share]) for index in range(count)
+    ]
     return execution_pb.ExecuteTransactionsRequest(transactions=transactions).SerializeToString()
 
 
@@ -158,6 +162,22 @@ async def test_a_contract_that_was_quick_shares_batches_from_then_on() -> None:
     await world.finish(0)
     assert world.batches[1] == ("execute", requests[1:])
     await world.finish(1)
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("count", [1, 10])
+async def test_a_request_is_judged_by_all_actions_of_all_its_transactions(count: int) -> None:
+    world = World(gather_count=20)
+    requests = [calling(*["token.iost"] * 9, name, count=count) for name in ("ContractA", "ContractA", "token.iost")]
+    requests += [calling("token.iost")] * 2
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    world.entrance._pace.learn(["ContractA"], 10.0)
+    await world.finish(0)
+    assert world.batches[1][1] == requests[1:2]
+    await world.finish(1)
+    assert world.batches[2][1] == requests[2:]
+    await world.finish(2)
     await asyncio.gather(*tasks)
 
 
