@@ -59,7 +59,7 @@ class GatewayConfig(ServerConfig):
     gather_in_flight: int = setting(
         2,
         unit="batches",
-        help="gathered batches in progress for each VM service",
+        help="gathered batches in progress for each VM service and company (transactions that may share a batch)",
         reason="one executes while the next is on its way; more would only make batches smaller",
         minimum=1,
     )

@@ -14,7 +14,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from chassis.errors import MalformedRequestError
-from gateway import wire
+from gateway import company, wire
 from gateway.peers import Peer
 from gateway.routing import EXECUTE, VmPool
 from iost.gateway.v1.transaction_service_pb2 import ExecuteTransactionsRequest
@@ -110,16 +110,19 @@ class Forwarder:
         return forward
 
     async def _execute(self, raw: bytes, context: Context) -> bytes:
-        """Batches pass as they are; a single transaction without options may share a batch with others."""
+        """Batches pass as they are; a single transaction without options may share a batch with its company."""
         endpoint = self._vms.pick(lambda: _key(raw, _TRANSACTION_CONTRACT))
         if not wire.single(raw, 1):
             return await endpoint.call(EXECUTE, raw, context.time_remaining())
         try:
-            # Costs microseconds, and keeps bytes that are no transaction out of other callers' company.
-            ExecuteTransactionsRequest.FromString(raw)
+            # Costs microseconds, and keeps bytes that are no transaction out of other callers' batches.
+            request = ExecuteTransactionsRequest.FromString(raw)
         except DecodeError as error:
             raise MalformedRequestError("the bytes are not a transaction", field="transactions[0]") from error
-        return await endpoint.gatherer.submit(raw, context.time_remaining())
+        others = company.of(request.transactions[0])
+        if others is None:
+            return await endpoint.call(EXECUTE, raw, context.time_remaining())
+        return await endpoint.gatherer.submit(raw, others, context.time_remaining())
 
 
 def _key(raw: bytes, path: tuple[int, ...]) -> bytes:

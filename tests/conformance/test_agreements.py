@@ -1,9 +1,9 @@
-"""What two packages must write alike, as neither may import the other: canonical bytes, base58, keys, signatures."""
+"""What packages that may not import each other must do alike: canonical bytes, base58, keys, signatures, trust."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import state_names, state_values
+from gateway import company, state_names, state_values
 from gateway.client import base58, canonical
 from gateway.client.key_files import Account
 from gateway.client.keys import ALGORITHMS, KeyPair
@@ -12,6 +12,7 @@ from iost.chain.v1.transaction_pb2 import Action, AmountLimit, Signature, Transa
 from iost.gateway.v1 import inspection_service_pb2 as inspection
 from vm_service import base58 as vm_base58
 from vm_service import state_keys, transactions
+from vm_service.manager import pace
 
 texts = st.text(max_size=30)
 numbers = st.integers(-(2**63), 2**63 - 1)
@@ -37,6 +38,12 @@ random_transactions = st.builds(
 )
 names = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="-@"), min_size=1, max_size=20)
 
+contracts = texts | st.sampled_from(
+    ["token.iost", "auth.iost", "system.iost", "ContractA", "ContractB", "iost", ".iost", "x.iost ", "SYSTEM.IOST"]
+)
+called = st.lists(contracts, max_size=4)
+Called = list[str]
+
 
 @given(random_transactions)
 def test_client_and_vm_service_write_the_same_canonical_bytes(transaction: Transaction) -> None:
@@ -60,6 +67,24 @@ def test_both_build_the_same_stored_keys(contract: str, key: str, field: str) ->
     assert state_names.join(kind.FIELD, contract, key, field).decode() == state_keys.field_key(contract, key, field)
     assert state_names.join(kind.LISTING, contract, key).decode() == state_keys.listing_key(contract, key)
     assert state_names.join(kind.CONTRACT, contract).decode() == state_keys.contract_key(contract)
+
+
+@given(contracts)
+def test_both_trust_the_same_contracts(contract: str) -> None:
+    assert company.is_trusted(contract) == pace.is_trusted(contract)
+    assert company.PUBLISHER == pace.PUBLISHER
+
+
+@given(called, called, st.sets(contracts))
+def test_transactions_that_the_gateway_gathers_are_judged_alike(one: Called, other: Called, quick: set[str]) -> None:
+    """Whatever the VM service knows of contracts, and whether it looks at the whole batch or at one of its items."""
+    known = pace.Pace()
+    known.learn(quick, 0.0)
+    companies = [company.of(Transaction(actions=[Action(contract=name) for name in names])) for names in (one, other)]
+    if companies[0] is None:
+        assert not known.is_quick(one)
+    elif companies[0] == companies[1]:
+        assert known.is_quick(one) == known.is_quick(other) == known.is_quick([*one, *other])
 
 
 @given(st.sampled_from("sijf"), texts, names)

@@ -32,17 +32,20 @@ class OddError(ServiceError):
 
 @dataclass
 class FakeVm:
-    """Executes by answering. The publisher decides: `malformed` refuses the request, `odd` raises OddError.
+    """Executes by answering. The publisher decides: `malformed` refuses the request, `odd` raises OddError, `slow`
+    waits for `release`.
 
     Attributes:
         batches: publishers of each ExecuteTransactions request, in order.
         delay_s: how long each request takes.
+        release: set to let slow requests go on.
         deadlines: seconds left when each request arrived.
         cancelled: requests that were cancelled while they took their time.
         refuse: unless empty, every transaction is refused with this message.
     """
 
     delay_s: float = 0.0
+    release: asyncio.Event = field(default_factory=asyncio.Event)
     batches: list[list[str]] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
     cancelled: int = 0
@@ -54,6 +57,8 @@ class FakeVm:
         self.deadlines.append(context.time_remaining())
         try:
             await asyncio.sleep(self.delay_s)
+            if "slow" in publishers:
+                await self.release.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

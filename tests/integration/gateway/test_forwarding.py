@@ -19,8 +19,8 @@ ALICE = Account("alice", KeyPair("ed25519", bytes(32)))
 EXECUTE = "/iost.gateway.v1.TransactionService/ExecuteTransactions"
 
 
-def transaction(publisher: str) -> Transaction:
-    return build(publisher, [action("c", "m")])
+def transaction(publisher: str, *contracts: str) -> Transaction:
+    return build(publisher, [action(contract, "m") for contract in contracts or ("c",)])
 
 
 async def test_a_transaction_is_answered_by_the_vm_service(world) -> None:
@@ -52,6 +52,31 @@ async def test_concurrent_single_transactions_share_batches_and_get_their_own_ou
     assert all(len(response.outcomes) == 1 and response.build_id == "fake" for response in responses)
     assert len(world.vm.batches) < 40
     assert sorted(name for batch in world.vm.batches for name in batch) == sorted(names)
+
+
+@pytest.mark.parametrize("contracts", [("token.iost",), ("auth.iost", "token.iost"), ("ContractB",)])
+@pytest.mark.parametrize("slow", [("ContractA",), ("token.iost", "ContractA"), ("system.iost",)])
+async def test_nobody_waits_for_a_contract_that_he_does_not_call(world, slow, contracts) -> None:
+    first = [transaction("slow", *slow)] * 4
+    waiting = [asyncio.create_task(world.client.execute([item])) for item in first]
+    await until(lambda: bool(world.vm.batches))
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(world.client.execute([transaction(f"user{i}", *contracts)]) for i in range(8)))
+    mixed = asyncio.gather(
+        *(world.client.execute([transaction("slow", *slow)]) for _ in range(4)),
+        *(world.client.execute([transaction(f"more{i}", *contracts)]) for i in range(4)),
+    )
+    await until(lambda: {f"more{i}" for i in range(4)} <= {name for batch in world.vm.batches for name in batch})
+    assert not any("slow" in batch and set(batch) != {"slow"} for batch in world.vm.batches)
+    assert not any(call.done() for call in waiting)
+    world.vm.release.set()
+    await asyncio.gather(mixed, *waiting)
+
+
+async def test_publications_share_no_batch(world) -> None:
+    world.vm.delay_s = 0.02
+    await asyncio.gather(*(world.client.execute([transaction(f"p{i}", "system.iost")]) for i in range(20)))
+    assert [len(batch) for batch in world.vm.batches] == [1] * 20
 
 
 async def test_an_idle_gateway_does_not_wait_for_company(world) -> None:
@@ -109,9 +134,10 @@ async def test_deadlines_are_handed_on(world) -> None:
     assert all(left is not None and left < 0.35 for left in world.vm.deadlines), world.vm.deadlines
 
 
-async def test_a_caller_that_gives_up_ends_the_call_behind_it(world) -> None:
+@pytest.mark.parametrize("names", [("a", "b"), ("a",)])
+async def test_a_caller_that_gives_up_ends_the_call_behind_it(world, names) -> None:
     world.vm.delay_s = 5
-    call = asyncio.create_task(world.client.execute([transaction("a"), transaction("b")]))
+    call = asyncio.create_task(world.client.execute([transaction(name) for name in names]))
     await until(lambda: bool(world.vm.batches))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
