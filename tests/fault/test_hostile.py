@@ -1,6 +1,7 @@
-"""Hostile contracts against a whole VM service: one by one, and in a storm with honest callers between them."""
+"""Hostile contracts against a whole VM service: one by one, in a storm with honest callers, through a gateway."""
 
 import itertools
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fault import attack_service
 from tests.fault.attack_service import ABI
 from tests.fault.hostile import payloads
 from tests.fault.load import Load
+from tests.support import gateway_process
 from tests.support.vm_world import VmWorld, running
 from vm_service.transactions import contract_id
 
@@ -22,6 +24,9 @@ pytestmark = pytest.mark.timeout(300)
 STORM_SECONDS = 12
 HOSTILE_CALLERS = 4
 HONEST_CALLERS = 4
+SLOW = "class Slow { init() {} run() { for (let i = 0; ; i++) storage.put('k' + i, 'v'); } }\nmodule.exports = Slow;\n"
+SLOW_CALLERS = 8
+SLOW_SECONDS = 6
 TIMER_S = 2.0
 """Time of a transaction in these services, as by default."""
 
@@ -84,3 +89,49 @@ def test_in_a_storm_every_honest_transaction_is_right_and_none_waits_longer_than
         assert not storm.failed, storm.failed[0]
         assert not storm.abnormal, storm.abnormal[0]
         assert world.workers.ListWorkers(worker_pb.ListWorkersRequest()).restart_count == 0
+
+
+class SlowCallers:
+    """Callers of one contract that runs until its gas is used up, again and again until told to stop."""
+
+    def __init__(self, world: VmWorld, contract: str) -> None:
+        self._world = world
+        self._contract = contract
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(SLOW_CALLERS)]
+        self.times_s: list[float] = []
+
+    def _call(self) -> None:
+        while not self._stop.is_set():
+            actions = [("token.iost", "supply", ("iost",)), (self._contract, "run", ())]
+            made = self._world.signer.transaction("mallo", *actions)
+            began = time.monotonic()
+            self._world.execute(made)
+            self.times_s.append(time.monotonic() - began)
+
+    def __enter__(self) -> "SlowCallers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+
+def test_behind_a_gateway_honest_callers_do_not_wait_for_a_slow_contract(tmp_path: Path) -> None:
+    users = [f"user{number:05}" for number in range(HONEST_CALLERS)]
+    with (
+        running(tmp_path, users=[*users, "mallo"], worker_count_min=2, worker_count_max=2) as world,
+        gateway_process.in_front_of(world, tmp_path),
+    ):
+        world.users = users
+        published = world.execute(world.signer.publish("mallo", SLOW, ABI)).outcomes[0]
+        with SlowCallers(world, contract_id(published.tx_hash)) as slow, Load(world, callers=HONEST_CALLERS) as load:
+            time.sleep(SLOW_SECONDS)
+        load.verify()
+        assert load.count > 50
+        assert len(slow.times_s) > SLOW_CALLERS
+        # In one batch they would take as long as what they wait for.
+        assert statistics.median(load.times_s) < statistics.median(slow.times_s) / 4
