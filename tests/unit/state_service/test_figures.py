@@ -17,13 +17,12 @@ async def test_the_metrics_page_shows_every_figure_of_the_open_store() -> None:
         await commit(store, "c1", {"k": "1"})
         page = metrics.text()
         lines = dict(line.split() for line in page.splitlines() if not line.startswith("#"))
-        assert {name: float(value) for name, value in lines.items() if not name.endswith("_created")} == {
-            f"v8vm_state_{figure.name}": figure.read(store) for figure in FIGURES
-        }
+        figures = {f"v8vm_state_{figure.name}": figure.read(store) for figure in FIGURES}
+        assert {name: float(lines[name]) for name in figures} == figures
         assert "# TYPE v8vm_state_journal_commits_total counter" in page
         shown.clear()
         assert "v8vm_state_head_version" not in metrics.text()
-    assert {row.name for row in metrics.rows} == {f"v8vm_state_{figure.name}" for figure in FIGURES}
+    assert figures.keys() < {row.name for row in metrics.rows}
 
 
 def test_a_misspelt_or_impossible_setting_refuses_to_start() -> None:
