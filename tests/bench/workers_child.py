@@ -6,6 +6,7 @@ calls      a call of a contract that is installed, and of one that is not
 gas        seconds for gas over the hostile contracts
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -43,14 +44,14 @@ GAS_LIMIT = 4_000_000
 
 def _images(count: int) -> list[CompileResult]:
     """Returns images of `count` contracts, all different, of the samples' size."""
-    isolate = Isolate()
-    compiler = Compiler(isolate)
     sources = [path.read_text("utf-8") for path in sorted(SAMPLES.glob("*.js"))]
     variants = [
         sources[number % len(sources)].replace("class ", f"const copy = {number};\nclass ", 1)
         for number in range(count)
     ]
-    return [compiler.compile(source, "", False) for source in variants]
+    with Isolate() as isolate:
+        compiler = Compiler(isolate)
+        return [compiler.compile(source, "", False) for source in variants]
 
 
 def _milliseconds(measure: Callable[[], float], rounds: int) -> float:
@@ -148,18 +149,29 @@ def _hostile() -> dict[str, str]:
     return {payload["name"]: payload["code"] for payload in itertools.chain(payloads(), *files)}
 
 
-def _recycled(executor: Executor) -> Executor:
-    """Returns the executor, or a new one in its place when a worker would be replaced: its heap is nearly full."""
-    if not executor.condemned and executor.heap_bytes() < RECYCLE_BYTES:
-        return executor
-    return Executor(MemoryState(), limits=LIMITS)
+class _Worker:
+    """Owns the executor of one worker, and replaces it as the pool would: when its heap is nearly full."""
+
+    def __init__(self) -> None:
+        self._executor = Executor(MemoryState(), limits=LIMITS)
+
+    def executor(self) -> Executor:
+        """Returns the executor for the next call; a former one is closed."""
+        if self._executor.condemned or self._executor.heap_bytes() >= RECYCLE_BYTES:
+            self._executor.close()
+            self._executor = Executor(MemoryState(), limits=LIMITS)
+        return self._executor
+
+    def close(self) -> None:
+        """Closes the executor."""
+        self._executor.close()
 
 
-def _seconds_per_gas(executor: Executor, code: str) -> float | None:
+def _seconds_per_gas(worker: _Worker, code: str) -> float | None:
     """Returns processor time for a unit of gas of one contract, or None when it uses too little gas to say anything."""
     taken = []
     for _ in range(GAS_ROUNDS):
-        executor = _recycled(executor)
+        executor = worker.executor()
         started = time.process_time()
         _, used = _run(executor, code)
         taken.append((time.process_time() - started) / max(used, 1))
@@ -175,13 +187,12 @@ def gas(_count: int, _rounds: int) -> dict[str, float]:
     times, and its best run counts. Seconds are processor time of the whole process, so that neighbours on the machine
     do not count, and V8's helper threads do. Below 200,000 gas the fixed cost of a call hides the price.
     """
-    executor = Executor(MemoryState(), limits=LIMITS)
     per_gas = {}
-    for name, code in _hostile().items():
-        executor = _recycled(executor)
-        seconds = _seconds_per_gas(executor, code)
-        if seconds is not None:
-            per_gas[name] = seconds
+    with contextlib.closing(_Worker()) as worker:
+        for name, code in _hostile().items():
+            seconds = _seconds_per_gas(worker, code)
+            if seconds is not None:
+                per_gas[name] = seconds
     ranking = sorted(per_gas, key=lambda name: per_gas[name], reverse=True)
     median = statistics.median(per_gas.values())
     lines = [f"{per_gas[name] * 1e9:6.1f} ns  {name}" for name in ranking[:SHOWN]]
