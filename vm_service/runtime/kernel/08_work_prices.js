@@ -35,7 +35,8 @@
       ['beyondAscii', 1, 'a byte of a text beyond ASCII that is stored, hashed or told'],
     ],
     array: [
-      ['call', 60, 'a method that looks through, joins, sorts, turns or shifts'],
+      ['call', 30, 'a method that looks through, joins, turns or shifts'],
+      ['sort', 60, '`sort`'],
       ['visit', 2, 'an item that a callback is called with'],
       ['like', 12, 'an item of something that is no array, which is copied'],
       ['join', 7, 'an item that is joined'],
@@ -46,9 +47,9 @@
       ['move', 1 / 64, 'an item of more than 64 that `shift` or `unshift` moves'],
       ['argument', 3, 'an item that `push` or `unshift` puts in, of several'],
       ['make', 1 / 8, 'an item of `Array(…)`; 1, of more than 1,000,000 of all such arrays'],
-      ['tableRead', 2, 'an item of an array of more than 16 with gaps, accessors, or changed otherwise, that is looked at'],
+      ['tableRead', 2, 'an item of an array with gaps beyond the first 16, accessors, or changed otherwise, that is looked at'],
       ['tableMove', 20, 'the same, moved'],
-      ['tableCut', 1 / 3, 'the same, cut off'],
+      ['tableCut', 1 / 3, 'the same, when some are cut off, and the price of one that is moved'],
       ['grow', 2, 'an item by which `length` is made longer'],
     ],
     spread: [

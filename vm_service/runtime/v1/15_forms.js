@@ -8,12 +8,12 @@
   const { ArrayIsArray, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectHasOwn, ReflectOwnKeys, WeakMap } = V8VM.primordials;
   const { meter } = V8VM;
 
-  const SHORT = 16; // items: whatever the form, cheaper than the call of the method
+  const SHORT = 16; // items: a gap among them changes no form
   const MAX_ITEMS = 400000; // more cannot be paid for; a table may claim any length
   const LARGE = 64; // properties
   const FAR = 1024; // an object keeps numbers beyond as a table
   const { far: FAR_WORK, row: ROW_WORK, table: TABLE_WORK, list: LIST_WORK, places: TEXT_FACTOR } = V8VM.workPrices.object;
-  const { tableCut: CUT_WORK } = V8VM.workPrices.array;
+  const { tableCut: CUT_WORK, tableMove: MOVE_WORK } = V8VM.workPrices.array;
   const INDEX_UNITS = 10; // an index has at most so many digits
 
   const ROW_PROTOTYPE = Array.prototype;
@@ -70,14 +70,14 @@
 
   // Work of an engine method that walks an array, `units` for each item of a table.
   function payForm(array, units) {
-    const { length } = array;
-    if (length > SHORT && !isRow(array)) meter.work(length * units);
+    if (!isRow(array)) meter.work(array.length * units);
   }
 
-  // Work of making an array shorter.
+  // Work of making an array shorter: of a table, which the last item may leave slowly.
   function payCut(array) {
+    if (isRow(array)) return;
     const { length } = array;
-    if (length > SHORT && !isRow(array)) meter.work((length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
+    meter.work(MOVE_WORK + (length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
   }
 
   V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, loosen, isRow, at, named, payForm, payCut };

@@ -5,9 +5,10 @@
   const { ArrayPrototypeSort, FunctionPrototypeCall, MathLog2 } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
-  const { enter, native } = V8VM.v1.arrays;
+  const { enterNative } = V8VM.v1;
+  const { enter } = V8VM.v1.arrays;
 
-  const { compare: SORT_WORK, compareUnit: UNIT_WORK, tableMove: MOVE_WORK } = V8VM.workPrices.array;
+  const { sort: CALL_WORK, compare: SORT_WORK, compareUnit: UNIT_WORK, tableMove: MOVE_WORK } = V8VM.workPrices.array;
   const SHORT_SORT = 8; // items
 
   // Sorts an array whose length is paid for.
@@ -17,7 +18,11 @@
     if (compare !== undefined) paySort(length, SORT_WORK);
     const by = compare ?? order(array);
     if (by !== undefined && length > 1 && length < SHORT_SORT) return sortShort(array, length, by);
-    return native(ArrayPrototypeSort, array, by);
+    const saved = enterNative();
+    meter.work(CALL_WORK);
+    ArrayPrototypeSort(array, by);
+    meter.depth = saved;
+    return array;
   }
 
   // The reference prices the length only; comparisons count as work, with the texts that they look at.

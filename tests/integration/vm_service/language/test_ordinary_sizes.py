@@ -73,6 +73,16 @@ BODIES = {
     "recursion": "const f = (k) => (k < 2 ? 1 : f(k - 1) + 1); f(1000);",
 }
 
+CALLS = 10_000
+"""Calls of one method in a loop, as the reference's own contract for measuring gas makes them."""
+
+METHODS = (
+    *("concat(['red'])", "every((x) => x)", "filter((x) => x)", "find((x) => x)", "findIndex((x) => x)"),
+    *("forEach((x) => x)", "includes('red')", "indexOf('red')", "join()", "keys()", "lastIndexOf('red')"),
+    *("map((x) => x)", "pop()", "push('yellow')", "reverse()", "shift()", "slice()", "sort()", "splice(0)"),
+    *("toString()", "unshift('yellow')"),
+)
+
 
 @pytest.fixture(scope="module")
 def unlimited() -> Iterator[Language]:
@@ -87,6 +97,15 @@ def test_ordinary_sizes_meet_no_surcharge(language: Language, unlimited: Languag
 
     assert outcome.ok, outcome.text
     assert outcome.gas == unlimited.run(body, limit=GAS_LIMIT).gas
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ten_thousand_calls_of_a_method_of_lists_meet_no_surcharge(
+    language: Language, unlimited: Language, method: str
+) -> None:
+    body = f"for (let i = 0; i < {CALLS}; i++) ['red', 'blue', 'green'].{method};"
+
+    assert language.run(body, limit=GAS_LIMIT).gas == unlimited.run(body, limit=GAS_LIMIT).gas
 
 
 def test_large_sizes_do(language: Language, unlimited: Language) -> None:
