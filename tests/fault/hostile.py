@@ -10,6 +10,15 @@ from typing import Any
 
 KINDS = {"e": "error", "g": "gas", "i": "isolated"}
 
+LIST = "const a = []; for (let i = 0; i < 10000; i++) a.push(i);"
+SHIFTS = "for (;;) { a.shift(); a[9999] = 1; }"
+
+
+def _names(write: str) -> str:
+    """Returns what writes more names than V8 keeps as a row."""
+    return " ".join(write.format(f"q{number}") for number in range(1100))
+
+
 BODIES: dict[str, dict[str, tuple[str, str]]] = {
     "stall": {
         "nested_loops": ("g", "let n = 0; for (;;) for (let i = 0; i < 9; i++) n ^= i; return n;"),
@@ -187,6 +196,15 @@ BODIES: dict[str, dict[str, tuple[str, str]]] = {
         "bind": ("gei", "let f = () => 1; for (let i = 0; i < 1e5; i++) f = f.bind(null); return f();"),
         "nested_arrays_text": ("gei", "let a = []; for (let i = 0; i < 1e5; i++) a = [a]; return '' + a;"),
         "iterator": ("ge", "const o = { *[Symbol.iterator]() { yield* o; } }; return [...o];"),
+    },
+    "forms": {
+        "names": ("g", f"{LIST} {_names('a.{} = 1;')} {SHIFTS}"),
+        "quoted_names": ("g", f"{LIST} " + _names("a['{}'] = 1;") + f" {SHIFTS}"),
+        "counted_names": ("g", f"{LIST} {_names('a.{}++;')} {SHIFTS}"),
+        "names_of_super": (
+            "g",
+            f"{LIST} class P {{}} class Q extends P {{ m() {{ {_names('super.{} = 1;')} }} }} new Q().m.call(a); {SHIFTS}",
+        ),
     },
     "tampering": {
         "array_push": ("e", "Array.prototype.push = () => 0; return [].push(1);"),

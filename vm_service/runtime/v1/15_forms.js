@@ -1,7 +1,8 @@
 // Forms of arrays. The engine keeps an ordinary array as a row of values and does what is asked of it within a few
 // nanoseconds for an item. An array with gaps, accessors, frozen items or another prototype may become a table, where
-// every item takes ten times as long, and `pop` as long as all items together. The reference's prices hold for rows
-// only, so what may turn an array into a table is remembered here, and such arrays pay for their form.
+// every item takes ten times as long, and `pop` as long as all items together. Moving the items of an array whose names
+// are a table, or that is the prototype of something, takes as long. The reference's prices hold for rows only, so what
+// may turn an array into any of this is remembered here, and such arrays pay for their form.
 (function (V8VM) {
   'use strict';
 
@@ -54,18 +55,21 @@
     if (paid === 0 || count > paid + 1) meter.work(work(count)); // beside the items, there is their length
   }
 
-  // An index that is about to be written: beyond the end, it leaves a gap.
+  // A number that is about to be written as a key: an index beyond the end leaves a gap, what is no index is a name.
   function at(object, index) {
-    if (index <= SHORT) return index;
+    const isIndex = index >>> 0 === index;
+    if (isIndex && index <= SHORT) return index;
     if (ArrayIsArray(object)) {
-      if (index > object.length) loose.set(object, true);
+      if (!isIndex || index > object.length) loose.set(object, true);
     } else if (index > FAR) meter.work(FAR_WORK);
     return index;
   }
 
-  // The same for a key that is a text.
+  // The same for a key of an array that is a text or symbol.
   function named(array, name) {
-    if (typeof name === 'string' && name.length <= INDEX_UNITS) at(array, +name);
+    const isIndex = typeof name === 'string' && name.length <= INDEX_UNITS && `${name >>> 0}` === name;
+    if (isIndex) at(array, name >>> 0);
+    else loose.set(array, true);
   }
 
   // Work of an engine method that walks an array, `units` for each item of a table.

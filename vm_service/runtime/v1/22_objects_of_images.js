@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, Set } = V8VM.primordials;
+  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep } = V8VM.v1;
   const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
@@ -18,6 +18,9 @@
     return object;
   }
 
+  // The same for an object that becomes the prototype of others: an array loses its form.
+  const checkPrototype = (object) => checkChain(forms.loosen(object));
+
   const made = (object) => {
     meter.work(PROTOTYPE_WORK); // the function may be new as well
     return checkChain(object);
@@ -25,7 +28,7 @@
   const prototype = (value) => {
     if (!isObject(value)) return value;
     meter.work(PROTOTYPE_WORK);
-    return checkChain(value);
+    return checkPrototype(value);
   };
 
   function base(parent) {
@@ -72,6 +75,7 @@
     if (typeof value === 'number') return forms.at(object, value);
     const name = propertyKey(value);
     meter.work(NAME_WORK);
+    if (name === 'prototype' && typeof object === 'function') throw new TypeError("Cannot assign to read only property 'prototype' of function"); // an array that is given would not be seen
     if (!ArrayIsArray(object)) return name;
     if (name === 'length') throw new RangeError('Invalid array length');
     forms.named(object, name);
@@ -83,6 +87,7 @@
     meter.work(NAME_WORK);
     if (checked === 'length') return setLength(object, value);
     if (ArrayIsArray(object)) forms.named(object, checked);
+    if (checked === 'prototype') forms.loosen(value);
     return (object[checked] = value);
   }
 
@@ -100,5 +105,5 @@
   ObjectAssign(V8VM.v1.helpers, {
     made, prototype, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
   });
-  ObjectAssign(V8VM.v1, { checkChain, payLength });
+  ObjectAssign(V8VM.v1, { checkPrototype, payLength });
 })(globalThis.V8VM);

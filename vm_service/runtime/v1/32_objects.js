@@ -15,7 +15,7 @@
   } = P;
   const { meter, forms } = V8VM;
   const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
-  const { checkChain, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
+  const { checkPrototype, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
 
   const {
     copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
@@ -41,7 +41,7 @@
 
   // Work of giving an object another prototype.
   function payPrototype(target, proto) {
-    if (isObject(proto)) checkChain(proto);
+    if (isObject(proto)) checkPrototype(proto);
     meter.work(PROTOTYPE_WORK);
     if (!isObject(target)) return;
     forms.payItems(target);
@@ -73,17 +73,17 @@
     return feral(forms.loosen(value));
   };
 
-  // Defining the length of an array pays like assigning it. The descriptor is read once.
+  // Defining the length of an array pays like assigning it, and what is defined as the prototype of a function becomes one. The
+  // descriptor is read once.
   function define(target, key, descriptor) {
     const name = propertyKey(key);
     meter.work(CHANGE_WORK);
     forms.loosen(target);
-    if (!ArrayIsArray(target) || name !== 'length' || !isObject(descriptor) || !('value' in descriptor)) {
-      return native(ObjectDefineProperty, target, name, descriptor);
-    }
-    const length = number(descriptor.value);
-    payLength(target, length);
-    const read = { __proto__: null, value: length };
+    const isWatched = ArrayIsArray(target) ? name === 'length' : name === 'prototype' && typeof target === 'function';
+    if (!isWatched || !isObject(descriptor) || !('value' in descriptor)) return native(ObjectDefineProperty, target, name, descriptor);
+    const value = name === 'length' ? number(descriptor.value) : forms.loosen(descriptor.value);
+    if (name === 'length') payLength(target, value);
+    const read = { __proto__: null, value };
     for (const field of ['writable', 'enumerable', 'configurable', 'get', 'set']) if (field in descriptor) read[field] = descriptor[field];
     return native(ObjectDefineProperty, target, name, read);
   }
@@ -93,7 +93,7 @@
       const to = Object(target ?? FunctionPrototypeCall(refuseNull));
       for (let i = 0; i < sources.length; i++) {
         payKeys(sources[i], copyWork);
-        if (ArrayIsArray(to) && isObject(sources[i])) assignToArray(to, sources[i]);
+        if ((ArrayIsArray(to) || typeof to === 'function') && isObject(sources[i])) assignEach(to, sources[i]);
         else native(ObjectAssign, to, sources[i]);
       }
       return to;
@@ -101,7 +101,7 @@
     create(proto, properties) {
       if (isObject(proto)) {
         meter.work(PROTOTYPE_WORK);
-        checkChain(proto);
+        checkPrototype(proto);
       }
       if (properties === undefined) return ObjectCreate(proto);
       payKeys(properties, describeWork);
@@ -114,7 +114,7 @@
     defineProperty: (target, key, descriptor) => define(target, key, descriptor),
     defineProperties(target, descriptors) {
       payKeys(descriptors);
-      if (!ArrayIsArray(target)) return native(ObjectDefineProperties, target, descriptors);
+      if (!ArrayIsArray(target) && typeof target !== 'function') return native(ObjectDefineProperties, target, descriptors);
       const all = Object(descriptors);
       for (const key of ReflectOwnKeys(all)) if (ObjectGetOwnPropertyDescriptor(all, key)?.enumerable) define(target, key, all[key]);
       return target;
@@ -137,7 +137,7 @@
     throw new TypeError('Cannot convert undefined or null to object');
   }
 
-  function assignToArray(to, source) {
+  function assignEach(to, source) {
     const { setMember } = V8VM.v1.helpers;
     for (const key of ReflectOwnKeys(source)) if (ObjectGetOwnPropertyDescriptor(source, key)?.enumerable) setMember(to, key, source[key]);
   }

@@ -35,6 +35,7 @@
       this.endowments = endowments; // Set of names that the runtime provides
       this.needed = new Set(); // those that this contract uses
       this.helpers = new Set();
+      this.written = new Set(); // names of properties that the text writes
       this.implicit = new Set([...analysis.implicitGlobals].filter((name) => !endowments.has(name)));
       this.open = null;
       this.isRaw = layout === null; // code that runs as it is

@@ -63,9 +63,9 @@
       if (argument.type === 'Identifier') return tree.literal(!this.references.get(argument)?.binding);
       const value = this.expression(argument);
       this.impure();
-      if (argument.type === 'MemberExpression' && argument.computed) {
-        value.object = this.callHelper('loosened', value.object); // an array may lose an item
-        value.property = this.named(argument.property, value.property);
+      if (argument.type === 'MemberExpression') {
+        if (argument.object.type !== 'Super') value.object = this.callHelper('loosened', value.object); // an array may lose an item or a name
+        if (argument.computed) value.property = this.named(argument.property, value.property);
       }
       return tree.unary('delete', value);
     },

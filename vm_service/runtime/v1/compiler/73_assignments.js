@@ -1,7 +1,7 @@
 // Lowering of writes: assignments, `++`, `--`, and targets of loops.
 //
-// Two writes need the runtime: the length of an array (it can reserve any amount of memory) and computed keys, which
-// may spell `length`. Everything else stays the engine's own assignment.
+// Three writes need the runtime: the length of an array (it can reserve any amount of memory), computed keys, which may
+// spell `length`, and what an array loses its form by (v1/15_forms.js). Everything else stays the engine's own assignment.
 (function (V8VM) {
   'use strict';
 
@@ -9,6 +9,7 @@
   const { Lowering } = V8VM;
 
   const LAST_CLOSE_INDEX = 16; // v1/15_forms.js: gaps up to here change no form
+  const MANY_NAMES = 500; // of properties that a text writes: V8 makes them a table from 1,020 on one object
 
   const methods = {
     AssignmentExpression(node) {
@@ -78,10 +79,19 @@
         return this.callHelper('setMember', ...args);
       }
       const { object, property } = this.place(target, key);
-      const left = { type: 'MemberExpression', computed: target.computed, object, property };
-      const value = lowerValue();
+      const isCrowd = this.isCrowd(key);
+      const isSuper = object.type === 'Super';
+      const left = { type: 'MemberExpression', computed: target.computed, object: isCrowd && !isSuper ? this.callHelper('loosened', object) : object, property };
+      let value = lowerValue();
       this.impure();
+      if (key === 'prototype') value = this.callHelper('loosened', value);
+      if (isCrowd && isSuper) value = tree.sequence(this.callHelper('loosened', { type: 'ThisExpression' }), value);
       return tree.assign(left, value);
+    },
+
+    // Whether the text writes so many names that they may be too many for one object.
+    isCrowd(key) {
+      return key !== null && this.written.add(key).size > MANY_NAMES;
     },
 
     // Object and property of a write, evaluated in order; a computed key passes through a check that sees the object.
@@ -103,15 +113,13 @@
         const checked = this.callHelper('key', base, property);
         const quick = target.property.type === 'Identifier' && this.isSimple(target.property);
         if (!quick) return checked;
-        const isClose = tree.logical('&&', this.isNumber(property), tree.binary('<', property, tree.literal(LAST_CLOSE_INDEX)));
-        return tree.choice(isClose, property, checked);
+        return tree.choice(tree.logical('&&', this.isNumber(property), isClose(property)), property, checked);
       });
     },
 
     // An index that a name holds: small ones can leave no gap that matters, others are looked at.
     closeIndex(base, property) {
-      const isClose = tree.binary('<', property, tree.literal(LAST_CLOSE_INDEX));
-      return tree.choice(isClose, property, this.callHelper('at', base, property));
+      return tree.choice(isClose(property), property, this.callHelper('at', base, property));
     },
 
     // Evaluates the object of a write once, for the write and for `lowerKey`.
@@ -155,7 +163,7 @@
     updateMember(node) {
       const target = node.argument;
       const key = staticKey(target);
-      if (key === null || key === 'length' || isFar(key) || target.object.type === 'Super' || this.frame.inParameters) return this.UpdateExpression(node);
+      if (key === null || key === 'length' || isFar(key) || this.isCrowd(key) || target.object.type === 'Super' || this.frame.inParameters) return this.UpdateExpression(node);
       const simple = this.isSimple(target.object);
       const evaluated = this.expression(target.object);
       const object = simple ? evaluated : tree.assign(this.target(), evaluated);
@@ -168,6 +176,10 @@
   };
 
   const step = ({ operator }) => (operator === '++' ? tree.literal(1) : tree.unary('-', tree.literal(1)));
+
+  // Whether a number is one of the first indices: what is below zero or a fraction is a name.
+  const isClose = (number) =>
+    tree.logical('&&', tree.binary('<', number, tree.literal(LAST_CLOSE_INDEX)), tree.binary('===', tree.binary('>>>', number, tree.literal(0)), number));
 
   // Whether a key that the text tells is an index beyond the first few.
   const isFar = (key) => key !== null && Number(key) > LAST_CLOSE_INDEX;
