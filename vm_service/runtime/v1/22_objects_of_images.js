@@ -2,7 +2,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { ArrayIsArray, ObjectAssign, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
+  const { ArrayIsArray, ObjectAssign, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep } = V8VM.v1;
   const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
@@ -34,9 +34,20 @@
   function base(parent) {
     if (typeof parent === 'function') {
       checkChain(parent);
-      prototype(parent.prototype);
+      prototype(prototypeOf(parent));
     }
     return parent;
+  }
+
+  // The `prototype` of a function that a class extends: the engine reads it again, so an accessor might give it another one.
+  function prototypeOf(parent) {
+    for (let at = parent; at !== null; at = ObjectGetPrototypeOf(at)) {
+      const found = ObjectGetOwnPropertyDescriptor(at, 'prototype');
+      if (found === undefined) continue;
+      if (!('value' in found)) throw new TypeError('Class extends value does not have valid prototype property undefined');
+      return found.value;
+    }
+    return undefined;
   }
 
   // What `for in` walks: its keys are all listed before the first pass.
