@@ -47,7 +47,7 @@
       ['move', 1 / 64, 'an item of more than 64 that `shift` or `unshift` moves'],
       ['argument', 3, 'an item that `push` or `unshift` puts in, of several'],
       ['make', 1 / 8, 'an item of `Array(…)`; 1, of more than 1,000,000 of all such arrays'],
-      ['tableRead', 2, 'an item of an array with gaps beyond the first 16, accessors or computed names, that lost a name, is a prototype, or was changed otherwise, that is looked at'],
+      ['tableRead', 4, 'an item of an array with gaps beyond the first 16, accessors or computed names, that lost a name, is a prototype, or was changed otherwise, that is looked at'],
       ['tableMove', 20, 'the same, moved'],
       ['tableCut', 1 / 3, 'the same, when some are cut off, and the price of one that is moved'],
       ['grow', 2, 'an item by which `length` is made longer'],

@@ -72,9 +72,9 @@
     else loose.set(array, true);
   }
 
-  // Work of an engine method that walks an array, `units` for each item of a table.
+  // Work of an engine method that walks an array, `units` for each item of a table, and for going about it slowly.
   function payForm(array, units) {
-    if (!isRow(array)) meter.work(array.length * units);
+    if (!isRow(array)) meter.work((array.length + 1) * units);
   }
 
   // Work of making an array shorter: of a table, which the last item may leave slowly.
