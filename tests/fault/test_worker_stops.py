@@ -140,23 +140,42 @@ def test_a_transaction_beyond_the_heap_limit_is_answered_as_memory(tmp_path: Pat
         assert "heap limit" in outcome[0].message
 
 
+def kill_while_busy(world: VmWorld, made: object) -> pb.TransactionOutcome:
+    """Has a transaction executed and kills the first worker that runs it; returns its outcome."""
+    assert world.vm is not None
+    answers: list[pb.ExecuteTransactionsResponse] = []
+    caller = threading.Thread(target=lambda: answers.append(world.execute(made)))  # type: ignore[arg-type]
+    caller.start()
+    busy = None
+    while busy is None:
+        listing = world.workers.ListWorkers(worker_pb.ListWorkersRequest())
+        busy = next((w.pid for w in listing.workers if w.state == worker_pb.WORKER_STATE_BUSY), None)
+    world.vm.kill_worker(busy)
+    caller.join(60)
+    return answers[0].outcomes[0]
+
+
+def test_a_transaction_whose_second_worker_ends_after_the_commit_is_answered_as_executed(tmp_path: Path) -> None:
+    # Each worker ends after its first commit; the first one is killed before.
+    failpoints = "worker.after_commit=panic"
+    with running(
+        tmp_path, users=4, worker_count_min=1, worker_count_max=1, worker_spare_count=4, failpoints=failpoints
+    ) as world:
+        contract = publish(world)
+        made = world.signer.transaction(world.users[0], *[(contract, "spin", (ROUNDS,))] * 2)
+        before = world.head().version
+        outcome = kill_while_busy(world, made)
+        assert world.head().version == before + 1
+        assert outcome.verdict == pb.VERDICT_EXECUTED
+        assert outcome.HasField("receipt")
+
+
 def test_a_transaction_during_which_two_workers_end_is_answered_as_crash(tmp_path: Path) -> None:
     with running(
         tmp_path, users=4, worker_count_min=1, worker_count_max=1, failpoints="worker.announce=panic"
     ) as world:
-        assert world.vm is not None
         # The failpoint ends every careful run at its first announcement; one kill makes the first run careful.
         contract = publish(world)
-        made = world.signer.transaction(world.users[0], *[(contract, "spin", (ROUNDS,))] * 2)
-        answers: list[pb.ExecuteTransactionsResponse] = []
-        caller = threading.Thread(target=lambda: answers.append(world.execute(made)))
-        caller.start()
-        busy = None
-        while busy is None:
-            listing = world.workers.ListWorkers(worker_pb.ListWorkersRequest())
-            busy = next((w.pid for w in listing.workers if w.state == worker_pb.WORKER_STATE_BUSY), None)
-        world.vm.kill_worker(busy)
-        caller.join(60)
-        outcome = answers[0].outcomes[0]
+        outcome = kill_while_busy(world, world.signer.transaction(world.users[0], *[(contract, "spin", (ROUNDS,))] * 2))
         assert outcome.verdict == pb.VERDICT_CRASH
         assert world.execute(world.signer.transfer(world.users[1], world.users[2])).outcomes[0].receipt.status.code == 1

@@ -119,18 +119,26 @@ class Pool:
 
     # -- leases --------------------------------------------------------------------------------------------------
 
-    def take(self, contracts: Collection[str] = ()) -> WorkerProcess | None:
-        """Leases a free worker, preferring one that holds the contracts hot; None when there is none."""
+    def take(self, contracts: Collection[str] = (), *, fresh: bool = False) -> WorkerProcess | None:
+        """Leases a free worker, preferring one that holds the contracts hot; None when there is none.
+
+        Args:
+            contracts: what the batch calls.
+            fresh: prefer the worker that has done least instead.
+        """
         if not self._free:
             return None
-        index = affinity.choose([worker.figures.hot_contracts for worker in self._free], contracts)
+        if fresh:
+            index = min(range(len(self._free)), key=lambda place: self._free[place].figures.transaction_count)
+        else:
+            index = affinity.choose([worker.figures.hot_contracts for worker in self._free], contracts)
         worker = self._free.pop(index)
         worker.state = WorkerState.BUSY
         self._leased.add(worker)
         return worker
 
-    async def wait(self, contracts: Collection[str] = ()) -> WorkerProcess:
-        """Waits for a free worker and leases it; ahead of whoever asks with `take`.
+    async def wait(self, contracts: Collection[str] = (), *, fresh: bool = False) -> WorkerProcess:
+        """Waits for a free worker and leases it, as `take`; ahead of whoever asks with `take`.
 
         Raises:
             NoWorkersError: there has been no worker for a while.
@@ -140,7 +148,7 @@ class Pool:
         turn = asyncio.Event()
         self._waiting.append(turn)
         try:
-            while (worker := self.take(contracts)) is None:
+            while (worker := self.take(contracts, fresh=fresh)) is None:
                 turn.clear()
                 await turn.wait()
                 if self._dark:

@@ -4,7 +4,10 @@ A batch that lost its worker is run again in careful mode, where each item is an
 first worker is a strike against the item that it named, or against every item when it named none; the loss of a later
 one is a strike against the item announced last. Two strikes exclude an item: it is answered with what stopped it, is
 never committed, and its hash is quarantined for a while. The other items run again without it, so that nobody pays for
-his neighbours. A batch whose losses name nobody is given up.
+his neighbours. Nobody is blamed for a worker that ends while it commits, when all items have run, or that lost the
+state service. A batch whose losses name nobody is given up.
+
+Second runs go to the worker that has done least, a spare as a rule: what an old one gathered blames no item.
 """
 
 import logging
@@ -85,7 +88,7 @@ class Retries:
         """
         blame = _Blame()
         while True:
-            worker = worker or await pool.wait(contracts)
+            worker = worker or await pool.wait(contracts, fresh=blame.losses > 0)
             try:
                 return await self._attempt(pool, worker, kind, requests, blame, patient=patient)
             except WorkerGoneError as gone:
@@ -130,9 +133,10 @@ class Retries:
             "batch_lost_worker",
             extra={"worker_id": worker.worker_id, "cause": gone.cause, "item": index, "tx": tx_hash},
         )
-        if index < 0:
+        if index == channel.NOBODY:
             blame.nameless += 1
-            blame.everyone = 1
+            if blame.losses == 1 and not gone.detached:  # careful runs say who it was, or that it was nobody
+                blame.everyone = 1
             return
         if blame.strike(index):
             exclusion = channel.Exclusion(_verdict(gone), gone.cause, index=index)
@@ -160,12 +164,14 @@ class Retries:
 
 
 def _named(gone: WorkerGoneError) -> tuple[int, bytes]:
-    """Returns the item that a loss names and its hash, or -1."""
+    """Returns the item that a loss names and its hash, or `NOBODY`."""
+    if gone.detached:
+        return channel.NOBODY, b""
     if gone.stopped is not None:
         return gone.stopped.index, gone.stopped.tx_hash
     if gone.announced is not None:
         return gone.announced.index, gone.announced.tx_hash
-    return -1, b""
+    return channel.NOBODY, b""
 
 
 def _cause(gone: WorkerGoneError) -> str:

@@ -45,6 +45,7 @@ class WorkerGoneError(Exception):
         announced: the item that it last announced, if any.
         stopped: its own report, when it was the one to stop a transaction.
         too_slow: it was killed because an item outlived its time.
+        detached: it left because it lost the state service.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class WorkerGoneError(Exception):
         announced: channel.Announce | None = None,
         stopped: channel.Stopped | None = None,
         too_slow: bool = False,
+        detached: bool = False,
     ) -> None:
         """Creates the error."""
         super().__init__(cause)
@@ -61,6 +63,7 @@ class WorkerGoneError(Exception):
         self.announced = announced
         self.stopped = stopped
         self.too_slow = too_slow
+        self.detached = detached
 
 
 class _Wire(asyncio.Protocol):
@@ -211,7 +214,8 @@ class WorkerProcess:
             self._process.kill()  # it closed its channel and stays: nothing more can be expected of it
             await self._exited.wait()
         cause = self._kill_reason or _describe(self._process.returncode)
-        error = WorkerGoneError(cause, announced=self._announced, too_slow=self._too_slow)
+        detached = self._process.returncode == channel.EXIT_DETACHED
+        error = WorkerGoneError(cause, announced=self._announced, too_slow=self._too_slow, detached=detached)
         for future in (self._answer, self._became_ready):
             if future is not None and not future.done():
                 future.set_exception(error)

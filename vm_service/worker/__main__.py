@@ -35,7 +35,6 @@ from vm_service.worker.state_client import StateClient
 EXIT_STOPPED = 0
 EXIT_STUCK = 3
 EXIT_RETIRED = 4
-EXIT_DETACHED = 5
 EXIT_SNAPSHOT = 6
 
 PEER_UNAVAILABLE = "PEER_UNAVAILABLE"
@@ -126,7 +125,7 @@ class Worker:
         """Leaves: a confined process cannot connect again. A batch that runs is run again elsewhere."""
         log.warning("state_service_lost", extra={"busy": self._busy})
         sys.stderr.flush()
-        os._exit(EXIT_DETACHED)
+        os._exit(channel.EXIT_DETACHED)
 
     def serve(self) -> int:
         """Answers batches until told to stop; returns the exit code."""
@@ -197,7 +196,7 @@ class Worker:
         return self._service.item_at(begun - 1) if begun > 0 else (-1, b"")
 
     def _announce(self, index: int) -> None:
-        place, tx_hash = self._service.item_at(index)
+        place, tx_hash = (index, b"") if index == channel.NOBODY else self._service.item_at(index)
         self._wire.send(channel.Announce(self._work_id, place, tx_hash))
         failpoint.hit("worker.announce")
 
@@ -250,7 +249,7 @@ def main(descriptor: int) -> NoReturn:
         log.warning("manager_gone")
     except ServiceError as error:
         log.warning("worker_not_ready", extra={"reason": error.reason, "cause": error.message})
-        code = EXIT_DETACHED
+        code = channel.EXIT_DETACHED
     except Exception:
         log.exception("worker_failed")
     finally:

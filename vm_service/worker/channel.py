@@ -19,6 +19,12 @@ import grpc
 import msgspec
 
 LENGTH_BYTES = 4
+NOBODY = -1
+"""Place of no item: what a loss then names."""
+
+EXIT_DETACHED = 5
+"""Exit code of a worker that lost the state service, or never found it: no item can be blamed."""
+
 MAX_FRAME_BYTES = 128 << 20
 """Twice the largest gRPC message: a request in, or its answer out, with room for what is added."""
 
@@ -132,11 +138,11 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
 
 
 class Announce(msgspec.Struct, frozen=True, array_like=True, tag="announce"):
-    """Sent before each item of a careful batch."""
+    """Sent before each item of a careful batch, and before its commit."""
 
     work_id: int
     index: int
-    """The item."""
+    """The item; `NOBODY`: all have run, and the commit begins."""
     tx_hash: bytes
     """Its hash, if it is a transaction."""
 

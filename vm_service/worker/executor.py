@@ -96,7 +96,7 @@ class Executor:
         self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits)
         self._sandbox = Sandbox(
-            {**host.TABLE, "state.get": self._read_state, "announce": self._tell},
+            {**host.TABLE, "state.get": self._read_state, "announce": self.tell},
             heap_bytes=self.limits.heap_bytes,
             flags=self.limits.flags,
         )
@@ -226,8 +226,8 @@ class Executor:
         self._cached.update(missed, ahead)  # as good as told: they are read with what is returned here
         return ahead + self._predictor.predict(_calls_of(self._batch, at), self._cached)
 
-    def _tell(self, index: int) -> None:
-        """Host function `announce`."""
+    def tell(self, index: int) -> None:
+        """Announces what comes next; also the host function `announce`."""
         if self._announce is not None:
             self._announce(index)
 

@@ -199,6 +199,8 @@ class Runner:
             self._executor.drop(result)
             return Ending(outcomes, result.view.version)
         commit = _commit_request(target, result, executed)
+        if target.careful:
+            self._executor.tell(channel.NOBODY)  # who ends from here on may have committed: no item is to blame
         if target.judge is not None:
             preview = self._store.commit(commit, validate_only=True)
             if not target.judge(outcomes, preview):

@@ -85,6 +85,13 @@ async def test_a_lost_worker_is_replaced_by_a_spare_at_once_and_the_spare_is_mad
     await pool.close()
 
 
+async def test_a_second_run_gets_the_worker_that_has_done_least() -> None:
+    pool = await make(size=2, spare_count=0)
+    old, new = pool.workers()
+    old.figures = channel.Figures(transaction_count=9, hot_contracts=["c"])
+    assert await pool.wait(["c"], fresh=True) is new
+
+
 async def test_returned_workers_are_free_again_and_announced() -> None:
     freed: list[int] = []
     pool = await make(size=1, spare_count=0, on_free=lambda: freed.append(1))

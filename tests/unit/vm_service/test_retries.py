@@ -36,11 +36,13 @@ class FakePool:
         self._script = script
         self.retired = 0
         self.returned = 0
+        self.fresh: list[bool] = []
 
     def take(self, _contracts: Collection[str] = ()) -> Any:
         return FakeWorker(self._script)
 
-    async def wait(self, _contracts: Collection[str] = ()) -> Any:
+    async def wait(self, _contracts: Collection[str] = (), *, fresh: bool = False) -> Any:
+        self.fresh.append(fresh)
         return FakeWorker(self._script)
 
     def retire(self, _worker: object) -> None:
@@ -86,6 +88,7 @@ async def test_a_batch_that_lost_its_worker_once_is_run_again() -> None:
     assert [work.careful for work in works] == [False, True]
     assert works[1].excluded == []
     assert (pool.retired, pool.returned, retries.quarantine_count) == (1, 1, 0)
+    assert pool.fresh == [False, True]
 
 
 async def test_the_item_that_ends_two_workers_is_left_out_and_the_others_run() -> None:
@@ -169,6 +172,33 @@ async def test_one_strike_each_excludes_nobody() -> None:
         return done(work)
 
     await run(script)
+
+
+async def test_nobody_is_blamed_for_a_worker_that_ends_while_it_commits() -> None:
+    losses = [channel.NOBODY, channel.NOBODY]
+
+    def script(work: channel.Work) -> channel.Done:
+        if losses:
+            raise crash_at(work, losses.pop())
+        assert work.excluded == []
+        return done(work)
+
+    _, retries, _ = await run(script)
+    assert retries.quarantine_count == 0
+
+
+async def test_nobody_is_blamed_for_workers_that_lost_the_state_service() -> None:
+    deaths = [True, True, False]
+
+    def script(work: channel.Work) -> channel.Done:
+        assert work.excluded == []
+        if deaths:
+            announced = channel.Announce(work.work_id, 0, b"h0")
+            raise WorkerGoneError("left", announced=announced, detached=deaths.pop(0))
+        return done(work)
+
+    _, retries, _ = await run(script)
+    assert retries.quarantine_count == 0
 
 
 async def test_losses_that_name_nobody_give_the_batch_up() -> None:
