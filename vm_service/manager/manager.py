@@ -126,7 +126,7 @@ class VMManager:
     def _on_start(self, message: channel.Start, ready: channel.Ready | None, cause: str) -> None:
         """A worker has started, or has not."""
         if ready is not None:
-            self.snapshots.started(ready)
+            self.snapshots.started(message.snapshot_key, ready)
         else:
             self.snapshots.failed(message.snapshot_key, cause)
 

@@ -76,10 +76,10 @@ class SnapshotKeeper:
 
     # -- starts --------------------------------------------------------------------------------------------------
 
-    def started(self, ready: channel.Ready) -> None:
-        """A worker has started; takes note of a snapshot that it refused."""
+    def started(self, key: str, ready: channel.Ready) -> None:
+        """A worker that was to start from a snapshot, if any, has started; takes note when it refused it."""
         metrics.SNAPSHOT_STARTS.labels(ready.origin).inc()
-        if ready.refused:
+        if ready.refused and key == self.key:
             self._refuse(ready.refused)
 
     def failed(self, key: str, cause: str) -> None:
@@ -96,7 +96,10 @@ class SnapshotKeeper:
             return
         log.warning("snapshot_refused", extra={"key": self.key, "reason": reason})
         metrics.SNAPSHOT_FAILURES.labels(reason).inc()
-        self._store.remove(self.key)
+        try:
+            self._store.remove(self.key)
+        except OSError as error:
+            log.warning("snapshot_not_removed", extra={"key": self.key, "cause": str(error)})
         self.key = ""
         self._built_for = None
 

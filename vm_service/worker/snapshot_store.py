@@ -13,6 +13,7 @@ name says is never used; the manager removes it.
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ SUFFIX = ".snapshot"
 HOT_FILE = "hot.json"
 CHECKSUM_BYTES = 32
 LENGTH_BYTES = 4
+
+NAME = re.compile(r"[ -~]{1,128}")
+"""What may be the id of a contract in a hot list: whatever else stands there comes from a damaged file."""
 
 KEPT = 3
 """Snapshots kept: the one in use, the next one, and one to go back to."""
@@ -128,7 +132,11 @@ class SnapshotStore:
             raise DamagedError("header") from error
 
     def remove(self, key: str) -> None:
-        """Removes a snapshot; harmless when it is not there."""
+        """Removes a snapshot; harmless when it is not there.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
         self.path(key).unlink(missing_ok=True)
 
     # -- the hot list --------------------------------------------------------------------------------------------
@@ -145,9 +153,10 @@ class SnapshotStore:
         """Returns the hot list of the last run; empty when there is none that can be read."""
         try:
             contracts = json.loads((self._folder / HOT_FILE).read_bytes())["contracts"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
-        return [name for name in contracts if isinstance(name, str)] if isinstance(contracts, list) else []
+        names = contracts if isinstance(contracts, list) else []
+        return [name for name in names if isinstance(name, str) and NAME.fullmatch(name)]
 
 
 def _write_whole(path: Path, content: bytes) -> None:

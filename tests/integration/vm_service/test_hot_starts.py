@@ -137,6 +137,20 @@ def test_a_damaged_or_stale_snapshot_is_refused_with_a_warning(world: VmWorld, d
     assert not path.exists()
 
 
+def test_a_snapshot_that_cannot_be_read_nor_removed_costs_only_the_speed(world: VmWorld) -> None:
+    assert world.vm is not None
+    key = wait_for_snapshot(world)
+    world.vm.stop()
+    path = store(world).path(key)
+    path.unlink()
+    path.mkdir()
+    world.start_vm()
+    assert origins(world) == {"sources"}
+    assert world.vm.wait_for("snapshot_refused")["reason"] == "unreadable"
+    assert world.vm.wait_for("snapshot_not_removed")["key"] == key
+    assert world.execute(world.signer.transfer(*world.users)).outcomes[0].receipt.status.code == 1
+
+
 def test_a_snapshot_that_gives_other_results_is_not_used(world: VmWorld) -> None:
     assert world.vm is not None
     key = wait_for_snapshot(world)

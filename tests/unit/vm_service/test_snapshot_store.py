@@ -61,3 +61,13 @@ def test_the_hot_list_survives_and_nonsense_is_an_empty_list(tmp_path: Path) -> 
     for nonsense in (b"", b"{", b"[]", b'{"contracts": 5}', b'{"contracts": [1, "a"]}'):
         (tmp_path / "hot.json").write_bytes(nonsense)
         assert store.read_hot() in ([], ["a"])
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [b'{"contracts": ' + b"[" * 100_000, b'{"contracts": ["\\ud800", "", "\\u0000"]}', b'{"contracts": ["%s"]}' % (b"x" * 5000)],
+    ids=["deep", "names", "long"],
+)
+def test_a_hot_list_holds_nothing_but_possible_ids(tmp_path: Path, nonsense: bytes) -> None:
+    (tmp_path / "hot.json").write_bytes(nonsense)
+    assert SnapshotStore(tmp_path).read_hot() == []
