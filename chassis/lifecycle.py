@@ -3,7 +3,8 @@
     code = lifecycle.run("vm", config, start=service.start, stop=service.stop)
 
 1. Logging and failpoints are set up, the port is bound; a busy one ends the process before anything is opened.
-2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns.
+2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns, and nothing at
+   all when it was asked to stop meanwhile.
 3. The server listens; health answers SERVING, reflection lists all services.
 4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, running ones may finish
    within `drain_ms`.
@@ -16,7 +17,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import grpc.aio
 import uvloop
@@ -97,6 +98,30 @@ class Server:
         """Waits until stopping is requested: endless streams end then, not when the grace is over."""
         await self._stopping.wait()
 
+    @property
+    def stop_requested(self) -> bool:
+        """Whether stopping was requested."""
+        return self._stopping.is_set()
+
+    async def until_stopping(self, work: Coroutine[object, object, None]) -> bool:
+        """Does work that may take long; cancels it when stopping is requested.
+
+        Returns:
+            Whether the work was done.
+        """
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self.stopping())
+        try:
+            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+                return True
+        finally:
+            stopping.cancel()
+            doing.cancel()
+        await asyncio.wait((doing,))
+        return False
+
     async def set_serving(self, serving: bool) -> None:
         """Sets what health answers, for the process and each service: NOT_SERVING keeps new traffic away."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -161,10 +186,11 @@ async def _serve(service: str, config: ServerConfig, start: Start, stop: Stop, m
     _watch_signals(server)
     try:
         await start(server)
-        await server.listen()
-        log.info("service_ready", extra={"host": config.host, "port": server.port, "pid": os.getpid()})
-        with StallWatch(metrics.loop_lag.observe if metrics else None):
-            await server.drain(config.drain_ms)
+        if not server.stop_requested:
+            await server.listen()
+            log.info("service_ready", extra={"host": config.host, "port": server.port, "pid": os.getpid()})
+            with StallWatch(metrics.loop_lag.observe if metrics else None):
+                await server.drain(config.drain_ms)
     except StartError:
         raise
     except Exception:

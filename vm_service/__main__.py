@@ -25,11 +25,12 @@ class VmService:
         """Starts the workers, then registers the services: health says SERVING only when workers take work."""
         self._manager = VMManager(self._config, failpoints=configuration.failpoints(), on_serving=server.set_serving)
         try:
-            await self._manager.open()
+            if not await server.until_stopping(self._manager.open()):
+                return
         except WorkerGoneError as error:
             raise lifecycle.StartError(f"workers do not start: {error}") from error
         self._draining = asyncio.get_running_loop().create_task(self._drain(server, self._manager))
-        server.expose(*face.register(server.grpc, self._manager))
+        server.expose(*face.register(server.grpc, self._manager, lambda: server.stop_requested))
 
     @staticmethod
     async def _drain(server: lifecycle.Server, manager: VMManager) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from iost.keda.v1 import external_scaler_pb2 as scaler_pb
+from iost.keda.v1 import external_scaler_pb2_grpc as scaler_rpc
 from tests.fault import worker_drain
+from tests.support.vm_process import VmProcess
 from tests.support.vm_world import running
 
 pytestmark = pytest.mark.timeout(180)
@@ -16,6 +19,31 @@ pytestmark = pytest.mark.timeout(180)
 def test_drains_under_load_lose_no_accepted_call() -> None:
     report = worker_drain.run(6, seed=3)
     assert report.passed, report
+
+
+def test_a_signal_during_the_start_ends_it(tmp_path: Path) -> None:
+    vm = VmProcess("127.0.0.1:1", cache_dir=tmp_path)  # no store: the start would take half a minute to fail
+    try:
+        while not vm.worker_pids():
+            time.sleep(0.01)
+        vm.popen.send_signal(signal.SIGTERM)
+        vm.wait_for("service_stopping")
+        asked_at = time.monotonic()
+        assert vm.wait() == 0
+        assert time.monotonic() - asked_at < 5
+    finally:
+        if vm.popen.poll() is None:
+            vm.kill()
+
+
+def test_an_open_stream_of_the_external_scaler_holds_no_drain_up(tmp_path: Path) -> None:
+    with running(tmp_path, users=2, worker_count_min=1, worker_count_max=1, drain_ms=60_000) as world:
+        assert world.vm is not None
+        assert world.channel is not None
+        stream = scaler_rpc.ExternalScalerStub(world.channel).StreamIsActive(scaler_pb.ScaledObjectRef(name="vm"))
+        next(stream)
+        assert world.vm.stop() == 0
+        assert list(stream) == []
 
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
