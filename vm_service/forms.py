@@ -16,6 +16,8 @@ from vm_service.errors import MalformedRequestError
 MAX_TRANSACTIONS = 10_000
 MAX_CALLS = 1_000
 MAX_SOURCES = 100
+MAX_SOURCE_CHARS = 65_536
+"""Of a source, and of an ABI document: as large as a transaction, so that nothing larger can be published."""
 MAX_NAME_CHARS = 128
 """Longest contract id, action or account name that is looked at; real ones have at most 64."""
 MAX_CALL_DATA_BYTES = 1 << 20
@@ -106,6 +108,13 @@ def compile_sources(raw: bytes) -> Shape:
     """Checks a CompileContractsRequest."""
     request = compilation_pb.CompileContractsRequest.FromString(raw)
     _count("sources", len(request.sources), MAX_SOURCES)
+    for index, item in enumerate(request.sources):
+        for name in ("source", "abi_json"):
+            if (length := len(getattr(item, name))) > MAX_SOURCE_CHARS:
+                raise MalformedRequestError(
+                    f"{name} has {length} characters, the limit is {MAX_SOURCE_CHARS}",
+                    field=f"sources[{index}].{name}",
+                )
     return Shape(len(request.sources), dry_run=True, alone=True)
 
 

@@ -106,7 +106,7 @@ class Compiler:
         answer = self._ask(self._compile, source, abi_json, *switches, timeout_s=timeout_s)
         if "error" in answer:
             return CompileResult(key=key, error=answer["error"])
-        failure = answer.get("failure") or self._early_error(answer["text"])
+        failure = answer.get("failure") or self._early_error(answer["text"], timeout_s)
         image = answer["text"] if failure is None else _EARLY_ERROR_IMAGE
         meta = {"endowments": answer["endowments"] if failure is None else [], "failure": failure}
         reference = answer["reference"]
@@ -119,13 +119,18 @@ class Compiler:
             methods=tuple(answer["methods"]),
         )
 
-    def generate_abi(self, source: str) -> str:
+    def generate_abi(self, source: str, timeout_s: float | None = None) -> str:
         """Returns the ABI document of a source as indented JSON, as contract tooling writes it.
+
+        Args:
+            source: the contract's text.
+            timeout_s: deadline; passing it condemns the isolate.
 
         Raises:
             ValueError: the source breaks a rule of ABI generation; the text says which.
+            IsolateError: the isolate was stopped, never because of what the contract says.
         """
-        answer = self._ask(self._abi, source)
+        answer = self._ask(self._abi, source, timeout_s=timeout_s)
         if "error" in answer:
             raise ValueError(answer["error"])
         return str(answer["abi"])
@@ -141,10 +146,10 @@ class Compiler:
         result: dict[str, Any] = json.loads(answer)
         return result
 
-    def _early_error(self, image: str) -> str | None:
+    def _early_error(self, image: str, timeout_s: float | None) -> str | None:
         """Returns the error that V8 reports for the image without running it, or None."""
         try:
-            factory = self._isolate.evaluate(image)
+            factory = self._isolate.evaluate(image, timeout_s)
         except ScriptError as error:
             found = _SYNTAX_ERROR.search(str(error))
             return found.group() if found else "SyntaxError: Invalid or unexpected token"

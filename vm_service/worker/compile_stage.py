@@ -23,6 +23,7 @@ class CompileStage:
     def __init__(self, limits: Limits) -> None:
         """Prepares; the isolate is made at the first use."""
         self._limits = limits
+        self._timeout_s = COMPILE_GRANTS * limits.transaction_ms / 1000
         self._isolate: Isolate | None = None
         self._compiler: Compiler | None = None
         self._results: OrderedDict[Need, CompileResult] = OrderedDict()
@@ -45,8 +46,7 @@ class CompileStage:
         if known is not None:
             self._results.move_to_end(question)
             return known
-        timeout_s = COMPILE_GRANTS * self._limits.transaction_ms / 1000
-        result = self._ready().compile(need.source, abi_json, need.validate, timeout_s, raw=need.raw)
+        result = self._ready().compile(need.source, abi_json, need.validate, self._timeout_s, raw=need.raw)
         self._results[question] = result
         while len(self._results) > REMEMBERED:
             self._results.popitem(last=False)
@@ -59,7 +59,7 @@ class CompileStage:
             ValueError: the source breaks a rule of ABI generation.
             IsolateError: this machine stopped the compiler.
         """
-        return self._ready().generate_abi(source)
+        return self._ready().generate_abi(source, self._timeout_s)
 
     def close(self) -> None:
         """Closes the isolate; harmless when repeated."""

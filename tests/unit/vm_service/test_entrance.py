@@ -8,6 +8,7 @@ import pytest
 
 from chassis.errors import MalformedRequestError
 from iost.chain.v1 import block_pb2, transaction_pb2
+from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.errors import PoolSaturatedError, ServiceDrainingError
 from vm_service.manager.entrance import CALM_BATCHES, CommitLane, Entrance
@@ -33,6 +34,11 @@ def calling(*contracts: str, count: int = 1) -> bytes:
 def calls(count: int = 1) -> bytes:
     items = [execution_pb.ContractCall(contract="c", action_name="a")] * count
     return execution_pb.CallContractsRequest(calls=items).SerializeToString()
+
+
+def source(**fields: Any) -> bytes:
+    made = compilation_pb.ContractSource(**fields)
+    return compilation_pb.CompileContractsRequest(sources=[made]).SerializeToString()
 
 
 def block() -> bytes:
@@ -260,6 +266,8 @@ async def test_a_caller_that_left_is_not_run() -> None:
         ("execute_block", execution_pb.ExecuteBlockRequest(block_id=b"short").SerializeToString(), "block_id"),
         ("validate_block", execution_pb.ValidateBlockRequest(commit=True).SerializeToString(), "header"),
         ("compile", b"", "sources"),
+        ("compile", source(source="x" * 65_537), "sources[0].source"),
+        ("compile", source(abi_json="x" * 65_537), "sources[0].abi_json"),
     ],
 )
 async def test_malformed_requests_are_refused_with_their_field(kind: Any, request_bytes: bytes, field: str) -> None:

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from tests.support.language import Language
+from vm_service.model import Limits
+from vm_service.sandbox.isolate import DeadlineError
+from vm_service.worker.compile_stage import CompileStage
 
 SOURCE = """
 class Vote {
@@ -58,3 +61,18 @@ def test_the_document_is_indented_by_four(language: Language) -> None:
 def test_sources_without_an_abi(language: Language, source: str, message: str) -> None:
     with pytest.raises(ValueError, match="^" + message.replace("(", r"\(")):
         language.compiler.generate_abi(source)
+
+
+@pytest.mark.parametrize("text", ["(" * 60_000, "`${" * 20_000, "class A{init(){} f(){return " + "[" * 60_000])
+def test_nesting_is_refused_in_our_own_words(language: Language, text: str) -> None:
+    with pytest.raises(ValueError, match="^source code is nested too deeply$"):
+        language.compiler.generate_abi(text)
+
+
+def test_a_source_that_takes_too_long_is_stopped() -> None:
+    stage = CompileStage(Limits(transaction_ms=1))
+    try:
+        with pytest.raises(DeadlineError):
+            stage.generate_abi("class A{init(){} " + "/**/m(){}" * 7_000 + "}\nmodule.exports=A;")
+    finally:
+        stage.close()

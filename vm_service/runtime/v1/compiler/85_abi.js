@@ -71,6 +71,8 @@
   }
 
   function generateAbi(source) {
+    const deep = V8VM.nesting.tooDeep(source);
+    if (deep !== null) return JSON.stringify({ error: deep });
     try {
       const program = esprima.parseModule(source, { range: true, comment: true, tokens: true });
       V8VM.rewrite.checkTokens(program.tokens.filter(({ value }) => value !== 'async' && value !== 'await'));
