@@ -162,7 +162,8 @@ class Worker:
     def _run(self, work: channel.Work, reads: int) -> channel.Done | channel.Failed | channel.Stopped:
         try:
             responses = self._service.handle(work)
-        except StuckError:
+        except StuckError as error:
+            self._wire.send(self._stopped(work, error))
             os._exit(EXIT_STUCK)  # V8's thread still runs: there is nothing left to close
         except (DeadlineError, OutOfMemoryError) as error:
             return self._stopped(work, error)
@@ -188,6 +189,8 @@ class Worker:
         measured = f"stopped after {running_ms:.0f} ms, limit {self._limits.transaction_ms} ms"
         if not running_ms:
             measured = "the compiler was stopped: it took too long"
+        if isinstance(error, StuckError):
+            measured += ", and could not be interrupted"
         return channel.Stopped(work.work_id, "timeout", index, tx_hash, measured)
 
     def _current(self) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ REMEMBERED = 64
 """Results kept: a published contract is called soon after, and a conflict compiles the same ones again."""
 
 COMPILE_GRANTS = 5
-"""Times of a transaction that compiling one source may take; the largest source takes a fifth of one."""
+"""Times of a transaction that compiling one source may take; the largest sources take a third of one."""
 
 
 class CompileStage:

@@ -4,8 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from vm_service.model import Limits
+from vm_service.sandbox.isolate import StuckError
+from vm_service.worker import __main__ as worker_main
+from vm_service.worker import channel
 
 SCRIPT = """
 import json, os, sys, time
@@ -58,3 +64,26 @@ def test_an_isolate_whose_script_only_failed_goes_on() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={**os.environ})
 
     assert json.loads(done.stdout)[:4] == ["ScriptError", 2, 2, False]
+
+
+def test_a_worker_whose_code_cannot_be_stopped_says_so_before_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Left(BaseException):
+        """What ends the process, here."""
+
+    def leave(code: int) -> None:
+        raise Left(code)
+
+    def stick(_work: channel.Work) -> None:
+        raise StuckError("x")
+
+    sent: list[channel.Stopped] = []
+    worker = object.__new__(worker_main.Worker)
+    worker._limits = Limits(transaction_ms=500)  # noqa: SLF001
+    worker._wire = SimpleNamespace(send=sent.append)  # type: ignore[assignment] # noqa: SLF001
+    worker._executor = SimpleNamespace(progress=lambda: 3, running_s=lambda: 0.75)  # type: ignore[assignment] # noqa: SLF001
+    worker._service = SimpleNamespace(handle=stick, item_at=lambda index: (index, b"hash"))  # type: ignore[assignment] # noqa: SLF001
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(Left, match=str(worker_main.EXIT_STUCK)):
+        worker._run(channel.Work(7, "execute", []), 0)  # noqa: SLF001
+    measured = "stopped after 750 ms, limit 500 ms, and could not be interrupted"
+    assert sent == [channel.Stopped(7, "timeout", 2, b"hash", measured)]
