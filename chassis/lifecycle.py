@@ -3,8 +3,8 @@
     code = lifecycle.run("vm", config, start=service.start, stop=service.stop)
 
 1. Logging and failpoints are set up, the port is bound; a busy one ends the process before anything is opened.
-2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns, and nothing at
-   all when it was asked to stop meanwhile.
+2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns, and nothing
+   at all when it was asked to stop meanwhile.
 3. The server listens; health answers SERVING, reflection lists all services.
 4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, running ones may finish
    within `drain_ms`.

@@ -47,7 +47,7 @@ ALLOWED: Final[dict[str, int]] = {
     "getsockname": 51, "getpeername": 52, "setsockopt": 54, "getsockopt": 55,
     # threads and time
     "futex": 202, "futex_waitv": 449, "set_robust_list": 273, "get_robust_list": 274, "rseq": 334, "gettid": 186,
-    "set_tid_address": 218, "sched_yield": 24, "sched_getaffinity": 204, "sched_setaffinity": 203,
+    "set_tid_address": 218, "sched_yield": 24, "sched_getaffinity": 204,
     "sched_getparam": 143, "sched_getscheduler": 145, "getpriority": 140, "nanosleep": 35, "clock_nanosleep": 230,
     "clock_gettime": 228, "clock_getres": 229, "gettimeofday": 96, "time": 201, "getcpu": 309, "restart_syscall": 219,
     # signals to itself

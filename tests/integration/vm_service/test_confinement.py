@@ -37,6 +37,7 @@ def call(number, *arguments):
 NUMBERS = {numbers!r}
 denied = {{name: call(number, *arguments) for name, (number, arguments) in NUMBERS.items()}}
 denied["kill parent"] = call(62, parent, 0)
+denied["pin parent"] = call(203, parent, 8, ctypes.byref(ctypes.c_uint64(1)))
 denied["prlimit set"] = call(302, 0, 9, ctypes.byref((ctypes.c_uint64 * 2)(0, 0)), None)
 denied["clone process"] = call(56, 17, 0, 0, 0, 0)
 
@@ -131,7 +132,7 @@ def report() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", [*FORBIDDEN, "kill parent", "prlimit set", "clone process"])
+@pytest.mark.parametrize("name", [*FORBIDDEN, "kill parent", "pin parent", "prlimit set", "clone process"])
 def test_a_forbidden_system_call_is_refused(report: dict[str, Any], name: str) -> None:
     assert report["denied"][name] == EPERM
 
@@ -166,6 +167,11 @@ def test_workers_are_confined_and_die_with_their_manager(tmp_path: Path) -> None
             fields = dict(line.split(":", 1) for line in status.splitlines())
             assert fields["NoNewPrivs"].strip() == "1"
             assert fields["Seccomp"].strip() == "2"
+            links = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+            kinds = {link.partition(":")[0] for link in links}
+            assert kinds == {"/dev/null", "pipe", "anon_inode", "socket", f"/proc/{pid}/statm"}  # pipe: the log
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            assert set(environment.split(b"\0")) == {b"LANG=C.UTF-8", b"TZ=UTC", b""}
         world.vm.kill()
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):

@@ -78,12 +78,12 @@ def test_a_worker_whose_code_cannot_be_stopped_says_so_before_it_leaves(monkeypa
 
     sent: list[channel.Stopped] = []
     worker = object.__new__(worker_main.Worker)
-    worker._limits = Limits(transaction_ms=500)  # noqa: SLF001
-    worker._wire = SimpleNamespace(send=sent.append)  # type: ignore[assignment] # noqa: SLF001
-    worker._executor = SimpleNamespace(progress=lambda: 3, running_s=lambda: 0.75)  # type: ignore[assignment] # noqa: SLF001
-    worker._service = SimpleNamespace(handle=stick, item_at=lambda index: (index, b"hash"))  # type: ignore[assignment] # noqa: SLF001
+    worker._limits = Limits(transaction_ms=500)
+    worker._wire = SimpleNamespace(send=sent.append)  # type: ignore[assignment]
+    worker._executor = SimpleNamespace(progress=lambda: 3, running_s=lambda: 0.75)  # type: ignore[assignment]
+    worker._service = SimpleNamespace(handle=stick, item_at=lambda index: (index, b"hash"))  # type: ignore[assignment]
     monkeypatch.setattr(os, "_exit", leave)
     with pytest.raises(Left, match=str(worker_main.EXIT_STUCK)):
-        worker._run(channel.Work(7, "execute", []), 0)  # noqa: SLF001
+        worker._run(channel.Work(7, "execute", []), 0)
     measured = "stopped after 750 ms, limit 500 ms, and could not be interrupted"
     assert sent == [channel.Stopped(7, "timeout", 2, b"hash", measured)]

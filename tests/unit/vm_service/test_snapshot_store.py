@@ -65,7 +65,11 @@ def test_the_hot_list_survives_and_nonsense_is_an_empty_list(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b'{"contracts": ' + b"[" * 100_000, b'{"contracts": ["\\ud800", "", "\\u0000"]}', b'{"contracts": ["%s"]}' % (b"x" * 5000)],
+    [
+        b'{"contracts": ' + b"[" * 100_000,
+        b'{"contracts": ["\\ud800", "", "\\u0000"]}',
+        b'{"contracts": ["%s"]}' % (b"x" * 5000),
+    ],
     ids=["deep", "names", "long"],
 )
 def test_a_hot_list_holds_nothing_but_possible_ids(tmp_path: Path, nonsense: bytes) -> None:

@@ -65,7 +65,7 @@ def test_sources_without_an_abi(language: Language, source: str, message: str) -
 
 @pytest.mark.parametrize("text", ["(" * 60_000, "`${" * 20_000, "class A{init(){} f(){return " + "[" * 60_000])
 def test_nesting_is_refused_in_our_own_words(language: Language, text: str) -> None:
-    with pytest.raises(ValueError, match="^source code is nested too deeply$"):
+    with pytest.raises(ValueError, match=r"^source code is nested too deeply$"):
         language.compiler.generate_abi(text)
 
 
