@@ -5,8 +5,10 @@ have meant. Each check takes the bytes of a request and returns its shape; it ra
 the field, or DecodeError when the bytes are no such request.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+
+from google.protobuf.message import Message
 
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
@@ -14,6 +16,8 @@ from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service.errors import MalformedRequestError
 
 MAX_TRANSACTIONS = 10_000
+MAX_BYTES = 16 << 20
+"""Of all transactions or calls of a request: a worker holds them in a dozen forms at once, and may grow by 256 MB."""
 MAX_CALLS = 1_000
 MAX_SOURCES = 100
 MAX_SOURCE_CHARS = 65_536
@@ -47,6 +51,7 @@ def execute(raw: bytes) -> Shape:
     """Checks an ExecuteTransactionsRequest."""
     request = execution_pb.ExecuteTransactionsRequest.FromString(raw)
     _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
+    _size("transactions", request.transactions, raw)
     if request.HasField("header"):
         _header(request.header)
     return Shape(
@@ -62,6 +67,7 @@ def validate(raw: bytes) -> Shape:
     """Checks a ValidateTransactionsRequest."""
     request = execution_pb.ValidateTransactionsRequest.FromString(raw)
     _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
+    _size("transactions", request.transactions, raw)
     if request.time_ns < 0:
         raise MalformedRequestError("time_ns must not be negative", field="time_ns")
     return Shape(len(request.transactions), _hint(request.transactions), dry_run=True, alone=True)
@@ -71,6 +77,7 @@ def call(raw: bytes) -> Shape:
     """Checks a CallContractsRequest."""
     request = execution_pb.CallContractsRequest.FromString(raw)
     _count("calls", len(request.calls), MAX_CALLS)
+    _size("calls", request.calls, raw)
     if request.version < 0:
         raise MalformedRequestError("version must not be negative", field="version")
     for index, item in enumerate(request.calls):
@@ -89,14 +96,14 @@ def call(raw: bytes) -> Shape:
 def execute_block(raw: bytes) -> Shape:
     """Checks an ExecuteBlockRequest."""
     request = execution_pb.ExecuteBlockRequest.FromString(raw)
-    _block(request)
+    _block(request, raw)
     return Shape(len(request.transactions), _hint(request.transactions), alone=True)
 
 
 def validate_block(raw: bytes) -> Shape:
     """Checks a ValidateBlockRequest."""
     request = execution_pb.ValidateBlockRequest.FromString(raw)
-    _block(request)
+    _block(request, raw)
     if request.commit and len(request.block_id) != BLOCK_ID_BYTES:
         raise MalformedRequestError("block_id is needed to commit", field="block_id")
     if len(request.commitment) not in (0, 32):
@@ -118,7 +125,8 @@ def compile_sources(raw: bytes) -> Shape:
     return Shape(len(request.sources), dry_run=True, alone=True)
 
 
-def _block(request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBlockRequest) -> None:
+def _block(request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBlockRequest, raw: bytes) -> None:
+    _size("transactions", request.transactions, raw)
     if len(request.transactions) > MAX_TRANSACTIONS:
         _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
     if len(request.block_id) not in (0, BLOCK_ID_BYTES):
@@ -143,6 +151,12 @@ def _header(header: block_pb2.BlockHeader) -> None:
 def _count(field: str, count: int, limit: int) -> None:
     if not 1 <= count <= limit:
         raise MalformedRequestError(f"{field}: 1 to {limit} are taken, got {count}", field=field)
+
+
+def _size(field: str, items: Iterable[Message], raw: bytes) -> None:
+    """Bounds the items alone: a block that could be generated can be validated, however long its receipts."""
+    if len(raw) > MAX_BYTES and (size := sum(item.ByteSize() for item in items)) > MAX_BYTES:
+        raise MalformedRequestError(f"{field}: {MAX_BYTES} bytes are taken, got {size}", field=field)
 
 
 def _name(text: str, field: str, *, required: bool) -> None:

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from chassis.errors import from_rpc_error
-from iost.chain.v1 import block_pb2
+from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.vm.v1 import execution_service_pb2 as pb
 from iost.vm.v1 import worker_service_pb2 as worker_pb
@@ -138,6 +138,19 @@ def test_a_transaction_beyond_the_heap_limit_is_answered_as_memory(tmp_path: Pat
         outcome = world.execute(hoard, world.signer.transfer(world.users[1], world.users[2])).outcomes
         assert [item.verdict for item in outcome] == [pb.VERDICT_MEMORY, pb.VERDICT_EXECUTED]
         assert "heap limit" in outcome[0].message
+
+
+def test_many_large_transactions_end_no_transaction(tmp_path: Path) -> None:
+    # Batches of 15 MB, one and two bytes to a character: all that a worker's memory holds, and more than a used one has.
+    with running(tmp_path, users=4, worker_count_min=1, worker_count_max=1) as world:
+        for character, length, count in [("a", 60_000, 270), ("a", 60_000, 270), *[("\u4e2d", 20_500, 270)] * 3]:
+            arguments = ("iost", world.users[0], world.users[1], "1", "", character * length)
+            data = json.dumps(arguments, ensure_ascii=False)
+            action = transaction_pb2.Action(contract="token.iost", action_name="transfer", data=data)
+            made = [world.signer.transaction(world.users[0], actions=[action]) for _ in range(count)]
+            verdicts = {outcome.verdict for outcome in world.execute(*made).outcomes}
+            assert verdicts <= {pb.VERDICT_EXECUTED, pb.VERDICT_REFUSED}
+        assert world.workers.ListWorkers(worker_pb.ListWorkersRequest()).quarantine_count == 0
 
 
 def kill_while_busy(world: VmWorld, made: object) -> pb.TransactionOutcome:

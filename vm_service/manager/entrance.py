@@ -35,6 +35,10 @@ CALM_BATCHES = 50
 """Batches without a conflict after which one more may commit at the same time."""
 
 
+GATHER_BYTES = 4 << 20
+"""Most bytes of a gathered batch: 500 ordinary transactions have 200 kB, and a worker holds them in a dozen forms."""
+
+
 @dataclass(slots=True)
 class Job:
     """A request that waits for its answer."""
@@ -70,12 +74,14 @@ class Lane:
     def gather(self, max_items: int) -> list[Job]:
         """Takes the jobs of the next batch, in order: the first, and those that may share a batch with it."""
         first = self.jobs.popleft()
-        batch, count = [first], first.shape.item_count
+        batch, count, size = [first], first.shape.item_count, len(first.request)
         while self.jobs and not first.shape.alone:
             following = self.jobs[0]
             count += following.shape.item_count
+            size += len(following.request)
+            full = count > max_items or size > GATHER_BYTES
             same = following.kind == first.kind and following.shape.group == first.shape.group
-            if following.shape.alone or not same or count > max_items:
+            if following.shape.alone or not same or full:
                 break
             batch.append(self.jobs.popleft())
         return batch

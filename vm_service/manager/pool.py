@@ -176,7 +176,9 @@ class Pool:
         """Returns why a worker should be replaced; empty: it should not."""
         if worker.figures.transaction_count >= self._settings.recycle_items:
             return "items"
-        return "heap" if worker.figures.heap_bytes >= self._settings.recycle_heap_bytes else ""
+        if worker.figures.heap_bytes >= self._settings.recycle_heap_bytes:
+            return "heap"
+        return "memory" if worker.figures.crowded else ""
 
     def retire(self, worker: WorkerProcess) -> None:
         """Takes a leased worker out of service; it leaves and is replaced."""

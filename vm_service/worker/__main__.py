@@ -25,7 +25,7 @@ from vm_service.sandbox.load_vm import HostError
 from vm_service.worker import channel, confinement
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
-from vm_service.worker.process import rss_bytes
+from vm_service.worker.process import data_bytes, rss_bytes
 from vm_service.worker.pulse import Pulse
 from vm_service.worker.rehearsal import rehearse
 from vm_service.worker.service import BatchService
@@ -49,6 +49,9 @@ garbage not yet collected need as much again as the heap itself."""
 
 LEAST_MARGIN_BYTES = 256 << 20
 """Growth that is granted whatever the heap limit: V8 aborts where it cannot get memory, also for work of its own."""
+
+CROWDED_SHARE = 0.75
+"""Share of that growth beyond which a worker is replaced: the rest is for a batch of several MB."""
 
 HEAP_SECONDS = 1.0
 """How often the heap is measured: V8 takes half a millisecond to tell."""
@@ -114,8 +117,11 @@ class Worker:
             os._exit(EXIT_SNAPSHOT)
         self._executor.warm(start.hot)
         rehearse()
+        self._crowded_bytes = sys.maxsize
         if start.confined:
-            confinement.limit_memory(max(MEMORY_MARGIN * start.heap_bytes, LEAST_MARGIN_BYTES))
+            margin = max(MEMORY_MARGIN * start.heap_bytes, LEAST_MARGIN_BYTES)
+            self._crowded_bytes = data_bytes() + int(CROWDED_SHARE * margin)
+            confinement.limit_memory(margin)
             confinement.confine()
         boot_ms = (time.monotonic() - began) * 1000
         build, figures = build_id(start.flags), self._figures(0)
@@ -169,6 +175,8 @@ class Worker:
             return self._stopped(work, error)
         except Exception as error:  # noqa: BLE001 - the boundary: logged and answered
             cause = error.__cause__ if isinstance(error, HostError) and error.__cause__ is not None else error
+            if isinstance(cause, MemoryError):  # of the process, not of V8: it is worn out, or the batch is large
+                return channel.Stopped(work.work_id, "memory", channel.NOBODY, b"", "the process may not grow further")
             if isinstance(cause, RemoteError) and cause.reason == PEER_UNAVAILABLE:
                 self._on_store_lost()
             return self._failed(work, reads, cause)
@@ -203,6 +211,13 @@ class Worker:
         self._wire.send(channel.Announce(self._work_id, place, tx_hash))
         failpoint.hit("worker.announce")
 
+    def _crowded(self) -> bool:
+        """Whether the process has grown nearly as far as it may, garbage not counted."""
+        if data_bytes() < self._crowded_bytes:
+            return False
+        self._executor.collect_garbage()
+        return data_bytes() >= self._crowded_bytes
+
     def _heap_bytes(self) -> int:
         """Returns the V8 heap in use, asked for now and then; collects garbage first when it is large."""
         now = time.monotonic()
@@ -227,6 +242,7 @@ class Worker:
             cold=hits.cold,
             used=self._executor.hot.last_used[:SHOWN_CONTRACTS],
             hot_contracts=self._executor.hot.hot()[:SHOWN_CONTRACTS],
+            crowded=self._crowded(),
         )
 
 

@@ -115,6 +115,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     """Contracts that the batch used."""
     hot_contracts: list[str] = []
     """Contracts whose images are installed, the most used first."""
+    crowded: bool = False
+    """The process has grown nearly as far as it may."""
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag="ready"):

@@ -9,4 +9,9 @@ _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)  # kept: a conf
 
 def rss_bytes() -> int:
     """Returns the resident memory of this process."""
-    return int(os.pread(_statm, 64, 0).split()[1]) * _PAGE_BYTES
+    return int(os.pread(_statm, 128, 0).split()[1]) * _PAGE_BYTES
+
+
+def data_bytes() -> int:
+    """Returns the size of the data segment, which RLIMIT_DATA bounds; stacks, which it does not, are counted too."""
+    return int(os.pread(_statm, 128, 0).split()[5]) * _PAGE_BYTES

@@ -12,6 +12,7 @@ import pytest
 
 from iost.vm.v1 import worker_service_pb2 as worker_pb
 from tests.support.vm_world import running
+from vm_service.manager.supervisor import ENVIRONMENT
 
 SCRIPT = """
 import ctypes, errno, json, mmap, os, resource, socket, sys, threading
@@ -171,7 +172,7 @@ def test_workers_are_confined_and_die_with_their_manager(tmp_path: Path) -> None
             kinds = {link.partition(":")[0] for link in links}
             assert kinds == {"/dev/null", "pipe", "anon_inode", "socket", f"/proc/{pid}/statm"}  # pipe: the log
             environment = Path(f"/proc/{pid}/environ").read_bytes()
-            assert set(environment.split(b"\0")) == {b"LANG=C.UTF-8", b"TZ=UTC", b""}
+            assert sorted(environment.decode().split("\0")) == ["", *sorted(map("=".join, ENVIRONMENT.items()))]
         world.vm.kill()
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):

@@ -31,6 +31,15 @@ def calling(*contracts: str, count: int = 1) -> bytes:
     return execution_pb.ExecuteTransactionsRequest(transactions=transactions).SerializeToString()
 
 
+def large_transaction(size: int) -> transaction_pb2.Transaction:
+    return transaction_pb2.Transaction(actions=[transaction_pb2.Action(data="x" * size)])
+
+
+def large(kind: Any, **fields: Any) -> bytes:
+    raw: bytes = kind(transactions=[large_transaction(1 << 20)] * 17, **fields).SerializeToString()
+    return raw
+
+
 def calls(count: int = 1) -> bytes:
     items = [execution_pb.ContractCall(contract="c", action_name="a")] * count
     return execution_pb.CallContractsRequest(calls=items).SerializeToString()
@@ -130,6 +139,17 @@ async def test_a_batch_takes_no_more_than_the_most_gathered() -> None:
     await world.finish(1)
     await world.finish(2)
     await asyncio.gather(*tasks)
+
+
+async def test_a_batch_takes_no_more_bytes_than_a_worker_can_hold() -> None:
+    world = World()
+    large = execution_pb.ExecuteTransactionsRequest(transactions=[large_transaction(3 << 20)]).SerializeToString()
+    tasks = [asyncio.create_task(world.entrance.submit("execute", raw)) for raw in (execute(), large, large)]
+    await world.settle()
+    for place in range(3):
+        await world.finish(place)
+    await asyncio.gather(*tasks)
+    assert [len(requests) for _, requests, *_ in world.batches] == [1, 1, 1]
 
 
 async def test_requests_with_their_own_header_or_claims_never_share() -> None:
@@ -265,6 +285,10 @@ async def test_a_caller_that_left_is_not_run() -> None:
         ("execute_block", b"", "header"),
         ("execute_block", execution_pb.ExecuteBlockRequest(block_id=b"short").SerializeToString(), "block_id"),
         ("validate_block", execution_pb.ValidateBlockRequest(commit=True).SerializeToString(), "header"),
+        ("execute", large(execution_pb.ExecuteTransactionsRequest), "transactions"),
+        ("validate", large(execution_pb.ValidateTransactionsRequest), "transactions"),
+        ("execute_block", large(execution_pb.ExecuteBlockRequest), "transactions"),
+        ("validate_block", large(execution_pb.ValidateBlockRequest), "transactions"),
         ("compile", b"", "sources"),
         ("compile", source(source="x" * 65_537), "sources[0].source"),
         ("compile", source(abi_json="x" * 65_537), "sources[0].abi_json"),

@@ -118,7 +118,12 @@ async def test_a_retired_worker_leaves_and_is_replaced_without_counting_as_lost(
 
 
 @pytest.mark.parametrize(
-    "figures", [channel.Figures(transaction_count=1_000_000), channel.Figures(heap_bytes=100 << 20)]
+    "figures",
+    [
+        channel.Figures(transaction_count=1_000_000),
+        channel.Figures(heap_bytes=100 << 20),
+        channel.Figures(crowded=True),
+    ],
 )
 async def test_a_worker_that_has_done_enough_is_replaced_at_once(figures: channel.Figures) -> None:
     pool = await make(size=1)
