@@ -184,5 +184,5 @@ def cpu_count(quota: Path = CPU_QUOTA, fallback: int = 1) -> int:
     try:
         granted, period = quota.read_text("ascii").split()
         return max(1, int(granted) // int(period))
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return max(1, fallback)

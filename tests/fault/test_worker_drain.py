@@ -3,15 +3,18 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from iost.keda.v1 import external_scaler_pb2 as scaler_pb
 from iost.keda.v1 import external_scaler_pb2_grpc as scaler_rpc
+from iost.vm.v1 import execution_service_pb2 as pb
+from iost.vm.v1 import worker_service_pb2 as worker_pb
 from tests.fault import worker_drain
 from tests.support.vm_process import VmProcess
-from tests.support.vm_world import running
+from tests.support.vm_world import VmWorld, running
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -19,6 +22,10 @@ pytestmark = pytest.mark.timeout(180)
 def test_drains_under_load_lose_no_accepted_call() -> None:
     report = worker_drain.run(6, seed=3)
     assert report.passed, report
+
+
+def listed(world: VmWorld) -> Sequence[worker_pb.Worker]:
+    return world.workers.ListWorkers(worker_pb.ListWorkersRequest()).workers
 
 
 def test_a_signal_during_the_start_ends_it(tmp_path: Path) -> None:
@@ -47,14 +54,20 @@ def test_an_open_stream_of_the_external_scaler_holds_no_drain_up(tmp_path: Path)
 
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
-    with running(tmp_path, users=2, worker_count_min=1, worker_count_max=1) as world:
+    with running(
+        tmp_path, users=2, worker_count_min=1, worker_count_max=1, transaction_ms=60_000, drain_ms=60_000
+    ) as world:
         assert world.vm is not None
         for pid in world.vm.worker_pids():
-            os.kill(pid, signal.SIGSTOP)  # a drain that cannot end
+            os.kill(pid, signal.SIGSTOP)
+        request = pb.ExecuteTransactionsRequest(transactions=[world.signer.transfer(*world.users)])
+        world.execution.ExecuteTransactions.future(request, timeout=60)  # a drain that cannot end
+        while all(worker.state != worker_pb.WORKER_STATE_BUSY for worker in listed(world)):
+            time.sleep(0.01)
         world.vm.popen.send_signal(signal.SIGTERM)
         world.vm.wait_for("service_stopping")
         world.vm.popen.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
         code = world.vm.wait()
-        assert code in (128 + signal.SIGTERM, 0)
+        assert code == 128 + signal.SIGTERM
         assert time.monotonic() - asked_at < 5

@@ -141,7 +141,7 @@ def test_a_transaction_beyond_the_heap_limit_is_answered_as_memory(tmp_path: Pat
 
 
 def test_many_large_transactions_end_no_transaction(tmp_path: Path) -> None:
-    # Batches of 15 MB, one and two bytes to a character: all that a worker's memory holds, and more than a used one has.
+    # Batches of 15 MB, one and two bytes to a character: what a fresh worker holds, and more than a used one may.
     with running(tmp_path, users=4, worker_count_min=1, worker_count_max=1) as world:
         for character, length, count in [("a", 60_000, 270), ("a", 60_000, 270), *[("\u4e2d", 20_500, 270)] * 3]:
             arguments = ("iost", world.users[0], world.users[1], "1", "", character * length)
