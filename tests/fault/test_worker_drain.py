@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import grpc
 import pytest
 
 from iost.keda.v1 import external_scaler_pb2 as scaler_pb
@@ -61,7 +62,7 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         for pid in world.vm.worker_pids():
             os.kill(pid, signal.SIGSTOP)
         request = pb.ExecuteTransactionsRequest(transactions=[world.signer.transfer(*world.users)])
-        world.execution.ExecuteTransactions.future(request, timeout=60)  # a drain that cannot end
+        call = world.execution.ExecuteTransactions.future(request, timeout=60)  # a drain that cannot end
         while all(worker.state != worker_pb.WORKER_STATE_BUSY for worker in listed(world)):
             time.sleep(0.01)
         world.vm.popen.send_signal(signal.SIGTERM)
@@ -70,4 +71,5 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         asked_at = time.monotonic()
         code = world.vm.wait()
         assert code == 128 + signal.SIGTERM
+        assert call.code() is grpc.StatusCode.UNAVAILABLE
         assert time.monotonic() - asked_at < 5
