@@ -92,9 +92,13 @@ class Cache:
         """Returns what `fill` needs: taken before the read of the store begins."""
         return self._generation
 
+    def is_settled(self, token: int) -> bool:
+        """Tells whether nothing was applied since the token was taken, nor is being applied."""
+        return token == self._generation and not self._applying
+
     def fill(self, token: int, pairs: Iterable[tuple[bytes, Entry]]) -> None:
         """Adds what was read from the store, unless something was applied since the token was taken (rule 2)."""
-        if token != self._generation or self._applying:
+        if not self.is_settled(token):
             self.counts.refused_fills += 1
             return
         for key, entry in pairs:

@@ -6,9 +6,10 @@ wait until the journal is drained, write, and only then change the tree, so that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from state_service import commitment, keys, records
 from state_service.config import StateConfig
@@ -29,6 +30,8 @@ from state_service.reader import Reader
 from state_service.storage import EngineBatch, Space
 from state_service.tree import Block, BlockTree
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Committer:
@@ -41,9 +44,10 @@ class Committer:
     flusher: Flusher
     feed: Feed
     reader: Reader
-    _inflight: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
     _structure: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while finalising or discarding; commits wait for it before they attach."""
+    _changes: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Callers' changes of the tree that are under way."""
 
     async def commit(self, batch: WriteBatch) -> CommitResult:
         """Applies a batch whole or refuses it whole.
@@ -63,22 +67,22 @@ class Committer:
         writes = {key: batch.writes[key] for key in sorted(batch.writes)}
         section = records.encode_writes(writes)
         parent = await self._checked_parent(batch)
-        # From here to `append` nothing waits: what was checked still holds. A twin may have come in while this one
-        # waited.
-        if (known := await self._duplicate(batch)) is not None:
-            return known
+        while self._known(batch.commit_id) is not None:  # a twin came in while this one waited; it may be gone again
+            if (known := await self._duplicate(batch)) is not None:
+                return known
+            parent = await self._checked_parent(batch)
+        # From here on nothing waits: what was checked still holds.
         version = parent.version + 1
         value = commitment.chain(parent.commitment, version, section)
         record = records.encode_record(version, section, batch.transactions, batch.header)
         linear = batch.parent_id is None
         summary = CommitSummary(batch.commit_id, version, parent.commit_id, value, batch.durability, linear)
         block = Block(summary, parent, writes, batch.transactions, batch.header, len(record))
+        durable = self.journal.append(block, record)
         self.tree.attach(block)
         self.feed.forget_drop(block.commit_id)
-        future = self._inflight[block.commit_id] = self.journal.append(block, record)
-        future.add_done_callback(lambda _: self._inflight.pop(block.commit_id, None))
         # Shielded: a caller that vanishes must not take the others' sync, nor its own commit, with it.
-        await asyncio.shield(future)
+        await asyncio.shield(durable)
         return _result(block.summary(), duplicate=False)
 
     async def preview(self, batch: WriteBatch) -> CommitResult:
@@ -99,20 +103,20 @@ class Committer:
         if batch.epoch and batch.epoch != self.reader.epoch:
             raise StaleEpochError(batch.epoch, self.reader.epoch)
         await self._until_durable(batch.commit_id)
-        block = self.tree.find(batch.commit_id)
-        if block is not None and block.version:
-            return _result(block.summary(), duplicate=True)
-        summary = self.history.find(batch.commit_id)
+        summary = self._known(batch.commit_id)
         return None if summary is None else _result(summary, duplicate=True)
 
-    async def _until_durable(self, commit_id: bytes) -> None:
-        """Waits for a commit that is under way; raises what it raises.
+    def _known(self, commit_id: bytes) -> CommitSummary | None:
+        """Finds a commit that is under way, live or remembered."""
+        block = self.tree.find(commit_id)
+        return block.summary() if block is not None and block.version else self.history.find(commit_id)
 
-        Waits once and does not look again: a future that is done is not waited for, and stays in the table until the
-        event loop has had its turn, so that looking again would never end.
-        """
-        if (future := self._inflight.get(commit_id)) is not None:
-            await asyncio.shield(future)
+    async def _until_durable(self, commit_id: bytes) -> None:
+        """Waits for a commit that is under way; raises what it raises."""
+        block = self.tree.find(commit_id)
+        if block is not None and not block.published:
+            assert block.durable is not None, "what is not published is in the journal's queue"
+            await asyncio.shield(block.durable)
 
     async def _wait_for_room(self) -> None:
         """Waits while L2 is full (back-pressure on whoever outruns folding)."""
@@ -130,16 +134,21 @@ class Committer:
     async def _checked_parent(self, batch: WriteBatch) -> Block:
         """Finds the parent and checks the read set against it; nothing waits between the check and the return."""
         reads = batch.reads or {}
+        root, below = self.tree.root, dict[bytes, int]()
         while True:
             async with self._structure:
                 pass
-            parent, root = self._parent(batch), self.tree.root
+            if self.tree.root is not root:
+                root, below = self.tree.root, {}
+            parent = self._parent(batch)
             stale, unknown = self.tree.stale_reads(parent, reads)
-            if unknown:
-                below = await self.reader.get_folded(unknown)
+            # Read once for each root: others may commit during every read, and this one must get its turn.
+            if missing := [key for key in unknown if key not in below]:
+                entries = await self.reader.get_folded(missing)
+                below.update((key, entry.version) for key, entry in zip(missing, entries, strict=True))
                 if self._structure.locked() or self.tree.root is not root or self._parent(batch) is not parent:
                     continue
-                stale += [key for key, entry in zip(unknown, below, strict=True) if entry.version != reads[key]]
+            stale += [key for key in unknown if below[key] != reads[key]]
             if not stale:
                 return parent
             # The answer must not be ahead of what the caller can read: wait until the parent is published.
@@ -171,6 +180,9 @@ class Committer:
             BlockNotFoundError: not live, nor remembered as folded.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
+        return await self._whole(self._finalize_and_settle(block_id))
+
+    async def _finalize_and_settle(self, block_id: bytes) -> tuple[int, list[bytes]]:
         version, dropped = await self._finalize(block_id)
         return version, dropped + await self.settle()
 
@@ -205,6 +217,9 @@ class Committer:
             FinalityError: the block is final.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
+        return await self._whole(self._discard(block_id))
+
+    async def _discard(self, block_id: bytes) -> list[bytes]:
         async with self._exclusive():
             block = self.tree.find(block_id)
             if block is None or block.parent is None:
@@ -223,6 +238,22 @@ class Committer:
             self._drop(dropped, head)
             self._changed()
             return [member.commit_id for member in dropped]
+
+    async def _whole(self, change: Coroutine[Any, Any, T]) -> T:
+        """Makes a change to its end even when its caller vanishes: half of one would leave memory behind the disk."""
+        task = asyncio.create_task(change, name="state-change")
+        self._changes.add(task)
+        task.add_done_callback(self._end)
+        return await asyncio.shield(task)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._changes.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: the caller may have vanished
+
+    async def finished(self) -> None:
+        """Waits until no caller's change of the tree is under way."""
+        await asyncio.gather(*self._changes, return_exceptions=True)
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[None]:
@@ -256,7 +287,8 @@ class Committer:
         while (block := self._next_to_settle()) is not None:
             parent = block.parent
             if parent is None or len(parent.children) > 1:
-                dropped += (await self._finalize(block.commit_id))[1]
+                with suppress(BlockNotFoundError):  # discarded meanwhile: there is another next one, or none
+                    dropped += (await self._finalize(block.commit_id))[1]
             else:
                 self.tree.final = block
         self.flusher.notice()

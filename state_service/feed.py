@@ -146,9 +146,11 @@ class Feed:
                 while unwind := self._dropped.get(position.commit_id or b""):
                     yield unwind
                     position = Position(unwind.version, unwind.commit_id)
-                if last is not None and position.version >= last:
+                limit = self._limit(final_only=final_only)
+                if last is not None and position.version >= min(last, limit):  # the head may have gone back meanwhile
                     return
-                if position.version < self._limit(final_only=final_only):
+                if position.version < limit:
+                    await asyncio.sleep(0)  # neither the engine nor a caller that filters need ever wait
                     record = await self._next(position)
                     if record is not None:
                         yield record

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from chassis import failpoint
 from state_service import keys, records
 from state_service.cache import Cache
-from state_service.errors import CorruptionError, CursorUnavailableError
+from state_service.errors import CorruptionError, CursorUnavailableError, StateError
 from state_service.journal import Journal
 from state_service.model import ABSENT, CommitRecord, CommitSummary
 from state_service.records import RecordBody
@@ -137,5 +137,9 @@ class History:
             # The cached tombstones go too: the cache mirrors STATE, and a later self-check compares versions.
             collected = [(key, ABSENT) for space, key, _ in batch.operations if space is Space.STATE]
             self.cache.begin_apply()
-            await journal.write(batch, sync=False)
+            try:
+                await journal.write(batch, sync=False)
+            except StateError:
+                self.cache.drop()
+                raise
             self.cache.apply([pair for pair in collected if self.cache.peek(pair[0]) is not None])

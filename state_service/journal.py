@@ -63,6 +63,7 @@ class Journal:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
+    _closing: bool = False
 
     def start(self) -> None:
         """Starts the writer task."""
@@ -70,7 +71,8 @@ class Journal:
         self._task = asyncio.create_task(self._run(), name="state-journal")
 
     async def stop(self) -> None:
-        """Finishes what is queued and ends the writer task."""
+        """Finishes what is queued, refuses what comes later, and ends the writer task."""
+        self._closing = True
         if self._task is None:
             return
         await self._idle.wait()
@@ -79,7 +81,7 @@ class Journal:
         self._task = None
 
     def append(self, block: Block, record: bytes) -> asyncio.Future[None]:
-        """Queues an attached block.
+        """Queues a block that is attached before anybody else has a turn.
 
         Returns:
             Done when the block is published; fails when its record could not be written.
@@ -90,19 +92,22 @@ class Journal:
         self.check()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_retrieve)
+        block.durable = future
         self._queue.append(_Pending(block, record, future))
         self._idle.clear()
         self._wake.set()
         return future
 
     def check(self) -> None:
-        """Raises when the journal has stopped.
+        """Raises when the journal has stopped, or is being stopped.
 
         Raises:
             WritesStoppedError: always then.
         """
         if self.failure is not None:
             raise WritesStoppedError(self.failure.reason)
+        if self._closing:
+            raise WritesStoppedError("CLOSING")
 
     def condemn(self, error: StateError) -> None:
         """Stops the journal for a reason found elsewhere: damage that a read came upon."""
@@ -118,7 +123,8 @@ class Journal:
         Raises:
             StateError: refused or failed; after an uncertain failure the journal has stopped.
         """
-        self.check()
+        if self.failure is not None:
+            raise WritesStoppedError(self.failure.reason)
         try:
             await self.engine.commit(batch, sync=sync)
         except Exception as error:
@@ -142,6 +148,8 @@ class Journal:
 
     async def _write_group(self, group: list[_Pending]) -> None:
         try:
+            if self.failure is not None:  # found elsewhere while this group was queued
+                raise WritesStoppedError(self.failure.reason)
             sync = any(pending.block.durability is Durability.SYNCED for pending in group)
             if sync:  # whoever asked for less gets more
                 for pending in group:

@@ -6,6 +6,7 @@ has it. After every wait for the engine the block is checked again: it may have 
 passed it.
 """
 
+import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -161,7 +162,7 @@ class Reader:
         (record,) = await self.engine.get_many(Space.STATE, [key])
         stored = ABSENT if record is None else records.decode_value(key, record)
         cached = self.cache.peek(key)
-        if cached is None or token != self.cache.token():
+        if cached is None or not self.cache.is_settled(token):
             return
         self.cache.counts.checks += 1
         if cached != stored:
@@ -190,19 +191,19 @@ class Reader:
         block = self.resolve(view)
         found: list[tuple[bytes, Entry]] = []
         while True:
+            await asyncio.sleep(0)  # the engine need not wait, and a page may lie behind many deletions
             root = self.tree.root
             rows = await self.engine.scan(Space.STATE, start, end, limit + 1)
+            self._check_live(block)  # what L2 knows of a block that is gone does not match its writes
             if self.tree.root is not root:
                 continue  # keys may have moved from L2 to STATE behind the iterator
             full = len(rows) > limit
             upper = rows[-1][0] + b"\0" if full else end
             for key, entry in self._merge(block, start, upper, dict(rows)):
                 if len(found) == limit:
-                    self._check_live(block)
                     return Page(found, key, block.version)
                 found.append((key, Entry(b"", entry.version) if keys_only else entry))
             if not full or upper is None:
-                self._check_live(block)
                 return Page(found, None, block.version)
             start = upper
 

@@ -16,6 +16,7 @@ INVARIANTS
 All methods run on the event loop and do not wait, so each is atomic.
 """
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -40,6 +41,7 @@ class Block:
         "commitment",
         "dropped",
         "durability",
+        "durable",
         "header",
         "held_bytes",
         "linear",
@@ -88,6 +90,8 @@ class Block:
         self.on_main = False
         self.published = False
         self.dropped = False
+        self.durable: asyncio.Future[None] | None = None
+        """Done when it is published, or cannot be; set once it is queued for the journal."""
         self._ordered_keys: list[bytes] | None = None
 
     def ordered_keys(self) -> list[bytes]:

@@ -9,6 +9,7 @@ Offline (`verify_store`), in this order, each naming the place of the first dama
     5. receipts      every transaction of a recorded folded version is in the receipts index
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ async def verify_range(tree: BlockTree, history: History, first: int, last: int)
         raise VersionUnavailableError(first if first < oldest or first > newest else last, oldest, newest)
     before = _commitment_at(tree, history, first - 1)
     for version in range(first, last + 1):
+        await asyncio.sleep(0)  # reading and hashing a record takes a while, and the engine need not wait
         summary = history.at(version)
         block = tree.main_at(version)
         if summary is not None:

@@ -1,0 +1,223 @@
+"""Everything at once, in an order drawn from a seed: every call ends, and what is in memory is what is on the disk.
+
+The engine gives others a turn at random, before and after its work; callers come, wait and vanish at random. A seed
+that fails fails again.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from state_service.config import StateConfig
+from state_service.errors import CorruptionError, StateError, StorageFailedError, WritesStoppedError
+from state_service.feed import Position, Unwind
+from state_service.memory import MemoryDisk, MemoryEngine
+from state_service.model import CommitResult, View, WriteBatch
+from state_service.storage import EngineBatch, Space
+from state_service.store import Store, open_store
+from state_service.tree import Block
+from tests.support.state_store import QUIET, check, contents, transaction, verify_closed
+
+CALLERS = 12
+CALLS = 25
+KEYS = [b"k%d" % n for n in range(8)]
+
+FOLDING = replace(QUIET, retained_versions=3, flush_bytes=1)
+"""Everything three versions behind the head is folded at once."""
+
+BRANCHING = replace(QUIET, flush_bytes=1)
+"""Nothing is final before a caller says so, so that branches live; then it is folded at once."""
+
+BUGS = (CorruptionError, StorageFailedError, WritesStoppedError)
+"""Errors that no caller may see here: the engine never fails."""
+
+
+class UnevenEngine(MemoryEngine):
+    """Gives others a turn at random. Batches are applied in order, as by one writer, whatever becomes of callers."""
+
+    def __init__(self, disk: MemoryDisk, rng: random.Random) -> None:
+        super().__init__(disk)
+        self._rng = rng
+        self._writer = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def pause(self) -> None:
+        for _ in range(self._rng.choice((0, 0, 1, 2, 7))):
+            await asyncio.sleep(0)
+
+    async def get_many(self, space: Space, keys: Sequence[bytes]) -> list[bytes | None]:
+        await self.pause()
+        found = await super().get_many(space, keys)
+        await self.pause()
+        return found
+
+    async def scan(self, space: Space, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        await self.pause()
+        return await super().scan(space, start, end, limit)
+
+    async def commit(self, batch: EngineBatch, *, sync: bool) -> None:
+        write = asyncio.create_task(self._write(batch, sync=sync))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        await asyncio.shield(write)
+
+    async def _write(self, batch: EngineBatch, *, sync: bool) -> None:
+        async with self._writer:
+            await self.pause()
+            await super().commit(batch, sync=sync)
+
+
+class Storm:
+    """Callers of one store, and what they were told."""
+
+    def __init__(self, store: Store, engine: UnevenEngine, rng: random.Random) -> None:
+        self.store, self.rng, self._engine = store, rng, engine
+        self.acknowledged: dict[bytes, CommitResult] = {}
+        self.dropped: set[bytes] = set()
+        self.refusals: set[str] = set()
+        self._batches: list[WriteBatch] = []
+        self._watch_tree()
+
+    def _watch_tree(self) -> None:
+        tree = self.store.tree
+        remove = tree.remove
+
+        def removed(dropped: Iterable[Block], new_head: Block) -> None:
+            remove(dropped, new_head)
+            self.dropped.update(block.commit_id for block in dropped)
+
+        tree.remove = removed  # type: ignore[method-assign]
+
+    async def run(self) -> None:
+        """Lets everybody call; returns when everybody was answered."""
+        callers = [asyncio.create_task(self._caller()) for _ in range(CALLERS)]
+        try:
+            await asyncio.gather(*callers)
+        finally:
+            for caller in callers:
+                caller.cancel()
+
+    async def _caller(self) -> None:
+        acts = (self._commit, self._twin, self._preview, self._finalize, self._discard, self._read, self._follow)
+        for _ in range(CALLS):
+            act = self.rng.choices(acts, (12, 4, 2, 1, 1, 4, 1))[0]
+            call = asyncio.create_task(act())
+            await self._engine.pause()
+            if self.rng.random() < 0.15:
+                call.cancel()
+            try:
+                await call
+            except BUGS:
+                raise
+            except StateError as error:
+                self.refusals.add(error.reason)
+            except asyncio.CancelledError:
+                pass
+
+    async def _commit(self) -> None:
+        batch = await self._batch()
+        self._batches.append(batch)
+        self.acknowledged[batch.commit_id] = await self.store.committer.commit(batch)
+
+    async def _twin(self) -> None:
+        """Commits again what somebody commits just now, or committed before."""
+        if self._batches:
+            batch = self.rng.choice(self._batches[-3:])
+            self.acknowledged[batch.commit_id] = await self.store.committer.commit(batch)
+
+    async def _preview(self) -> None:
+        await self.store.committer.preview(await self._batch())
+
+    async def _batch(self) -> WriteBatch:
+        """Makes a batch that read some keys as of now, on the head or on some block."""
+        rng, tree = self.rng, self.store.tree
+        parent = rng.choice([block for block in tree.blocks() if block.version >= tree.final.version])
+        parent_id = rng.choice((None, None, parent.commit_id))
+        wanted = rng.sample(KEYS, rng.randint(0, 4))
+        found, _ = await self.store.reader.get_many(View(block_id=parent_id or b""), wanted)
+        writes = {key: rng.choice((None, b"%d" % rng.randrange(100))) for key in rng.sample(KEYS, rng.randint(0, 3))}
+        name = b"c%d" % rng.randrange(1 << 60)
+        return WriteBatch(
+            name,
+            writes,
+            parent_id=parent_id,
+            reads={key: entry.version for key, entry in zip(wanted, found, strict=True)},
+            transactions=(transaction(name.decode(), "event"),),
+        )
+
+    async def _finalize(self) -> None:
+        await self.store.committer.finalize(self.rng.choice(self.store.tree.blocks()).commit_id)
+
+    async def _discard(self) -> None:
+        await self.store.committer.discard(self.rng.choice(self.store.tree.blocks()[-3:]).commit_id)
+
+    async def _read(self) -> None:
+        block = self.rng.choice(self.store.tree.blocks())
+        view = View(block_id=block.commit_id)
+        (found, _), page = await asyncio.gather(
+            self.store.reader.get_many(view, KEYS), self.store.reader.scan(view, b"", None, 3)
+        )
+        values = dict(zip(KEYS, found, strict=True))
+        assert page.entries == [(key, values[key]) for key, _ in page.entries], "one view, one value"
+
+    async def _follow(self) -> None:
+        start = Position(self.store.feed.oldest_version - 1, None)
+        async for item in self.store.feed.follow(start, until_head=True):
+            assert isinstance(item, Unwind) or item.version
+            await self._engine.pause()
+
+
+async def storm(seed: int, config: StateConfig) -> set[str]:
+    """Runs a storm and checks what it leaves; returns the reasons of its refusals."""
+    rng, disk = random.Random(seed), MemoryDisk()
+    engine = UnevenEngine(disk, rng)
+    store = await open_store(config, engine)
+    weather = Storm(store, engine, rng)
+    try:
+        await weather.run()
+        await check(store)
+        assert store.feed.followers == 0
+        for commit_id, result in weather.acknowledged.items():
+            if commit_id not in weather.dropped:
+                known = store.tree.find(commit_id) or store.history.find(commit_id)
+                assert known is not None
+                assert (known.version, known.commitment) == (result.version, result.commitment)
+    finally:
+        await store.close()
+    await check_restart(store, disk, config)
+    return weather.refusals
+
+
+async def check_restart(store: Store, disk: MemoryDisk, config: StateConfig) -> None:
+    """What is read from the disk at a restart is what the closed store had in memory."""
+    again = await open_store(config, MemoryEngine(disk))
+    try:
+        for tree in (store.tree, again.tree):
+            assert all(block.published for block in tree._by_id.values())
+        live = {block.commit_id: (block.version, block.on_main) for block in store.tree.blocks()}
+        assert {block.commit_id: (block.version, block.on_main) for block in again.tree.blocks()} == live
+        assert again.tree.head.place == store.tree.head.place
+        assert again.tree.final.place == store.tree.final.place
+        written: dict[str, str] = {}
+        async for item in again.feed.follow(Position(0, b""), until_head=True):
+            assert not isinstance(item, Unwind)
+            for key, value in item.writes.items():
+                written[key.decode()] = "" if value is None else value.decode()
+        assert await contents(again) == {key: value for key, value in sorted(written.items()) if value}
+        await check(again)
+    finally:
+        await again.close()
+    await verify_closed(MemoryEngine(disk))
+
+
+@pytest.mark.timeout(30, method="signal")
+@pytest.mark.parametrize("config", [FOLDING, BRANCHING], ids=["folding", "branching"])
+@pytest.mark.parametrize("first", range(0, 40, 10))
+async def test_every_call_ends_and_a_restart_finds_what_was_there(config: StateConfig, first: int) -> None:
+    refusals: set[str] = set()
+    for seed in range(first, first + 10):
+        refusals |= await storm(seed, config)
+    assert {"WRITE_CONFLICT", "BLOCK_NOT_FOUND", "FINALITY_VIOLATED"} <= refusals
