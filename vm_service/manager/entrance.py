@@ -223,6 +223,8 @@ class Entrance:
             batch = [job for job in batch if not job.answer.done()]  # the caller may have gone meanwhile
             if batch:
                 self._start(self._pool, lane, batch)
+            else:
+                self._notice_drained()
 
     def _start(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
         """Leases a worker and runs a batch on it. REQUIRES: a worker is free."""

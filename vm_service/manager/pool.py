@@ -105,6 +105,8 @@ class Pool:
     async def close(self, grace_s: float = 1.0) -> None:
         """Ends all workers; batches that run are lost."""
         self._closing = True
+        for turn in self._waiting:
+            turn.set()
         for task in self._tasks:
             task.cancel()
         for worker in self._leased:
@@ -138,22 +140,23 @@ class Pool:
         return worker
 
     async def wait(self, contracts: Collection[str] = (), *, fresh: bool = False) -> WorkerProcess:
-        """Waits for a free worker and leases it, as `take`; ahead of whoever asks with `take`.
+        """Waits for a free worker and leases it, as `take`, in the order of the calls; ahead of whoever asks with `take`.
 
         Raises:
-            NoWorkersError: there has been no worker for a while.
+            NoWorkersError: there has been no worker for a while, or the pool is being closed.
         """
         if self._closing or self._dark:
             raise NoWorkersError
         turn = asyncio.Event()
         self._waiting.append(turn)
         try:
-            while (worker := self.take(contracts, fresh=fresh)) is None:
+            while True:
+                if self._waiting[0] is turn and (worker := self.take(contracts, fresh=fresh)) is not None:
+                    return worker
                 turn.clear()
                 await turn.wait()
-                if self._dark:
+                if self._closing or self._dark:
                     raise NoWorkersError
-            return worker
         finally:
             self._waiting.remove(turn)
             self._announce_free()
@@ -169,8 +172,7 @@ class Pool:
         if worker.state is WorkerState.BUSY:
             worker.state = WorkerState.IDLE
             self._free.append(worker)
-            self._settle()
-        self._announce_free()
+        self._settle()
 
     def _worn_out(self, worker: WorkerProcess) -> str:
         """Returns why a worker should be replaced; empty: it should not."""
@@ -215,7 +217,10 @@ class Pool:
     # -- replacing -----------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Brings the sets to their sizes: promotes spares, retires the surplus, starts what is missing."""
+        """Brings the sets to their sizes: promotes spares, retires the surplus, starts what is missing.
+
+        Tells whoever waits of a worker that is free then.
+        """
         while self._spares and len(self._free) + len(self._leased) < self._size:
             worker = self._spares.pop(0)
             worker.state = WorkerState.IDLE
@@ -224,8 +229,11 @@ class Pool:
             self._in_background(self._free.pop(0).stop(1.0))
         self._refill()
         self._changed.set()
+        self._announce_free()
 
     def _refill(self) -> None:
+        if self._closing:
+            return
         have = len(self._free) + len(self._leased) + len(self._spares) + self._starting
         for _ in range(self._size + self._settings.spare_count - have):
             self._starting += 1
@@ -270,7 +278,6 @@ class Pool:
         )
         self._spares.append(worker)
         self._settle()
-        self._announce_free()
 
     def _on_gone(self, worker: WorkerProcess) -> None:
         if self._workers.pop(worker.worker_id, None) is None or self._closing:
@@ -284,7 +291,6 @@ class Pool:
             self.restart_count += 1
             log.warning("worker_lost", extra={"worker_id": worker.worker_id, "pid": worker.pid})
         self._settle()
-        self._announce_free()
 
     def _announce_free(self) -> None:
         if self._free and self._waiting:
@@ -293,8 +299,14 @@ class Pool:
             self._on_free()
 
     async def _watch(self) -> None:
+        late = False
         while True:
+            before = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
+            # Where this process itself stood still, what workers said meanwhile is read before they are judged.
+            late = not late and time.monotonic() - before > 2 * BEAT_SECONDS
+            if late:
+                continue
             for worker in list(self._workers.values()):
                 worker.watch()
 

@@ -118,7 +118,7 @@ class Retries:
             raise
         except BaseException:
             worker.kill("its batch was abandoned")
-            pool.give_back(worker)
+            pool.retire(worker)
             raise
         pool.give_back(worker)
         return answer

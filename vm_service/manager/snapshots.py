@@ -54,6 +54,7 @@ class SnapshotKeeper:
         self._built_for: frozenset[str] | None = None
         self._strikes: Counter[str] = Counter()
         self._builder: subprocess.Popen[bytes] | None = None
+        self._closed = False
         self.key = self._store.newest() if config.snapshots else ""
 
     # -- uses ----------------------------------------------------------------------------------------------------
@@ -161,6 +162,8 @@ class SnapshotKeeper:
             env={"LANG": "C.UTF-8", "TZ": "UTC"},
         ) as builder:
             self._builder = builder
+            if self._closed:  # since this thread was asked for
+                builder.kill()
             try:
                 output, errors = builder.communicate(request, BUILD_SECONDS)
             except subprocess.TimeoutExpired:
@@ -172,8 +175,9 @@ class SnapshotKeeper:
     def close(self) -> None:
         """Keeps the hot list and ends a builder that runs."""
         self.keep()
-        if self._builder is not None:
-            self._builder.kill()
+        self._closed = True
+        if (builder := self._builder) is not None:  # read once: its thread clears it
+            builder.kill()
 
     def path(self) -> Path:
         """Returns the folder of the snapshots."""

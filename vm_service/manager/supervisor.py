@@ -244,8 +244,10 @@ class WorkerProcess:
         self._heard_at = time.monotonic()
         self._answer = asyncio.get_running_loop().create_future()
         self._send(work)
-        answer = await self._answer
-        self._answer = None
+        try:
+            answer = await self._answer
+        finally:
+            self._answer = None
         if isinstance(answer, channel.Stopped):
             raise WorkerGoneError(answer.measured, stopped=answer)
         self.batch_count += 1
@@ -275,7 +277,7 @@ class WorkerProcess:
     def watch(self) -> None:
         """Kills the process when it has been silent for too long; pings it when it is idle. Called periodically."""
         silent_s = time.monotonic() - self._heard_at
-        if self.state is WorkerState.BUSY and silent_s > self._silence_s:
+        if self._answer is not None and silent_s > self._silence_s:  # one that is only leased was not asked yet
             self._too_slow = True
             self.kill(f"silent for {silent_s * 1000:.0f} ms while busy")
         elif self.state is WorkerState.IDLE and silent_s > PING_SECONDS + self._silence_s:

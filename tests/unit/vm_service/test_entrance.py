@@ -334,6 +334,19 @@ async def test_a_batch_that_keeps_losing_runs_alone_before_all_new_ones() -> Non
     assert await asyncio.gather(*tasks) == requests
 
 
+async def test_draining_ends_though_the_last_caller_went_while_no_worker_was_free() -> None:
+    world = World(workers=0)
+    task = asyncio.create_task(world.entrance.submit("execute", execute()))
+    await world.settle()
+    task.cancel()
+    draining = asyncio.create_task(world.entrance.drain())
+    await world.settle()
+    world.free_count = 1
+    world.entrance.pump()
+    await asyncio.wait_for(draining, 5)
+    assert world.batches == []
+
+
 async def test_reads_go_on_while_a_batch_waits_to_be_alone() -> None:
     world = World(workers=3)
     world.entrance.commits.limit = 2

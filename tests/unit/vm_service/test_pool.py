@@ -1,14 +1,16 @@
 """The set of workers: leases, replacement by spares, resizing, back-off."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from vm_service.errors import NoWorkersError
 from vm_service.manager import pool as pool_module
 from vm_service.manager.pool import Pool, PoolSettings
-from vm_service.manager.supervisor import WorkerGoneError, WorkerState
+from vm_service.manager.supervisor import WorkerGoneError, WorkerProcess, WorkerState
 from vm_service.worker import channel
 
 
@@ -174,6 +176,102 @@ async def test_workers_that_never_start_are_an_error() -> None:
     FakeWorker.fail_starts = 10_000
     with pytest.raises(WorkerGoneError, match="do not start"):
         await make(size=1, spare_count=0)
+
+
+async def test_those_who_wait_get_workers_in_their_order() -> None:
+    pool = await make(size=1, spare_count=0)
+    worker = pool.take()
+    assert worker is not None
+    first = asyncio.create_task(pool.wait())
+    await settle()
+    second = asyncio.create_task(pool.wait())  # asks before the first has noticed
+    pool.give_back(worker)
+    await settle()
+    assert (first.done(), second.done()) == (True, False)
+    pool.give_back(await first)
+    assert await second is worker
+    await pool.close()
+
+
+async def test_a_spare_that_replaces_a_worker_goes_to_who_waits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = await make(size=1, spare_count=1)
+    left = asyncio.Event()
+
+    async def stop(leaving: FakeWorker, _grace_s: float) -> None:
+        await left.wait()
+        leaving.die()
+
+    monkeypatch.setattr(FakeWorker, "stop", stop)
+    worker = pool.take()
+    assert worker is not None
+    waiting = asyncio.create_task(pool.wait())
+    await settle()
+    FakeWorker.fail_starts = 10_000
+    worker.figures = channel.Figures(transaction_count=1_000_000)
+    pool.give_back(worker)
+    await settle()
+    assert waiting.done()
+    left.set()
+    await pool.close()
+
+
+async def test_a_larger_size_is_announced() -> None:
+    freed: list[int] = []
+    pool = await make(size=1, spare_count=1, on_free=lambda: freed.append(pool.free_count))
+    freed.clear()
+    pool.resize(2)
+    assert freed == [2]
+    await pool.close()
+
+
+async def test_whoever_waits_for_a_worker_is_answered_when_the_pool_closes() -> None:
+    pool = await make(size=1, spare_count=0)
+    pool.take()
+    waiting = asyncio.create_task(pool.wait())
+    await settle()
+    await pool.close()
+    with pytest.raises(NoWorkersError):
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_no_worker_starts_once_the_pool_closes() -> None:
+    pool = await make(size=1, spare_count=0)
+    worker = pool.take()
+    assert worker is not None
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0)
+    pool.retire(worker)  # as its batch does when it notices
+    await closing
+    await settle()
+    assert pool.workers() == []
+
+
+async def test_workers_are_judged_after_what_they_said_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "BEAT_SECONDS", 0.05)
+    looks: list[float] = []
+    monkeypatch.setattr(FakeWorker, "watch", lambda _self: looks.append(time.monotonic()))
+    pool = await make(size=1, spare_count=0)
+    await asyncio.sleep(0.06)
+    time.sleep(0.3)  # the process stands still
+    went_on = time.monotonic()
+    looks.clear()
+    while not looks:
+        await asyncio.sleep(0.01)
+    assert looks[0] - went_on >= 0.04
+    await pool.close()
+
+
+def test_only_a_worker_that_runs_a_batch_is_killed_for_its_silence() -> None:
+    killed: list[str] = []
+    worker = WorkerProcess("w", silence_s=1.0, on_gone=lambda _worker: None)
+    worker.kill = killed.append  # type: ignore[method-assign]
+    worker.state, worker._heard_at = WorkerState.BUSY, time.monotonic() - 3  # leased; it was idle until now
+    worker.watch()
+    assert killed == []
+    worker._answer = asyncio.Future(loop=asyncio.new_event_loop())
+    worker._answer.get_loop().close()
+    worker.watch()
+    assert len(killed) == 1
 
 
 async def test_a_batch_that_lost_its_worker_comes_before_new_ones() -> None:

@@ -220,3 +220,4 @@ async def test_an_abandoned_batch_kills_its_worker() -> None:
     with pytest.raises(KeyboardInterrupt):
         await Retries(60).run(pool, workers[0], "execute", [b""], ())  # type: ignore[arg-type]
     assert workers[0].killed
+    assert (pool.retired, pool.returned) == (1, 0)  # nobody is given a worker that is about to end
