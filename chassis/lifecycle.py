@@ -76,6 +76,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self._stopping = asyncio.Event()
+        self._serving = True
         self.exit_code = 0
 
     def expose(self, *service_names: str) -> None:
@@ -124,6 +125,7 @@ class Server:
 
     async def set_serving(self, serving: bool) -> None:
         """Sets what health answers, for the process and each service: NOT_SERVING keeps new traffic away."""
+        self._serving = serving
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._names):
             await self._health.set(name, status)
@@ -133,7 +135,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
-        await self.set_serving(True)
+        await self.set_serving(self._serving)  # `start` may have learnt already that it does not
         await self.grpc.start()
 
     async def drain(self, grace_ms: int) -> None:

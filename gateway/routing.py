@@ -15,6 +15,8 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import cast
 
+import grpc.aio
+
 from gateway.errors import NoEndpointError
 from gateway.gathering import Gatherer
 from gateway.metrics import ENDPOINTS
@@ -41,6 +43,23 @@ class VmEndpoint(Peer):
             max_count=gather_count,
             max_in_flight=gather_in_flight,
         )
+
+    async def call(self, method: str, raw: bytes, timeout_s: float | None) -> bytes:
+        """As `Peer.call`; a call that its address outlives not, begun or waiting, may be made again elsewhere.
+
+        Raises:
+            grpc.aio.AioRpcError: whatever the service answered.
+            NoEndpointError: the channel is closed, since its address is gone.
+        """
+        try:
+            return await super().call(method, raw, timeout_s)
+        except grpc.aio.UsageError as error:
+            raise NoEndpointError("the VM service went away") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise NoEndpointError("the VM service went away") from None
 
 
 def preference(key: bytes, addresses: Iterable[str]) -> list[str]:
@@ -91,7 +110,10 @@ class VmPool:
             self._resolver.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._resolver
-        await asyncio.gather(*self._closing, *(endpoint.close() for endpoint in self._endpoints.values()))
+        for task in self._closing:
+            task.cancel()  # nobody waits any longer for what is in progress there
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         self._endpoints.clear()
 
     @property

@@ -152,6 +152,9 @@ class Gateway:
         admission = self._streams
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - bytes or a message
+            if self._draining:  # it came between the signal and the end of listening: nobody would end it
+                CALLS.labels(method, DrainingError.code.name).inc()
+                raise DrainingError("the gateway is stopping; ask another one")
             size = _size(request)
             admission.enter(size)
             task = cast("asyncio.Task[None]", asyncio.current_task())

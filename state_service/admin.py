@@ -1,5 +1,6 @@
 """AdminService: what an operator does with a serving store."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from state_service.server import Context
 from state_service.store import Store
 from state_service.tree import Block
 from state_service.verification import verify_range
+from state_service.wholly import Wholly
 
 _EXPORT_PAGE = 1000
 """Entries in one message of an export: small beside the message limit, large beside the cost of a message."""
@@ -24,6 +26,8 @@ class AdminServicer(rpc.AdminServiceServicer):
         """Takes a way to the open store, and the folder below which checkpoints are made."""
         self._store = store
         self._checkpoint_dir = checkpoint_dir
+        self._checkpointing = asyncio.Lock()
+        self._wholly = Wholly()
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:
         """Answers figures of the store."""
@@ -48,9 +52,13 @@ class AdminServicer(rpc.AdminServiceServicer):
         self, request: pb.CreateCheckpointRequest, context: Context
     ) -> pb.CreateCheckpointResponse:
         """Writes a consistent copy of the store."""
-        store = self._store()
-        label = await checkpoints.create(store.engine, store.reader.head(), self._checkpoint_dir, request.name)
+        label = await self._wholly.do(self._checkpoint(self._store(), request.name))
         return pb.CreateCheckpointResponse(version=label.version, commitment=bytes.fromhex(label.commitment))
+
+    async def _checkpoint(self, store: Store, name: str) -> checkpoints.CheckpointLabel:
+        """Makes one checkpoint at a time, to its end: another attempt would clear away what this one writes."""
+        async with self._checkpointing:
+            return await checkpoints.create(store.engine, store.reader.head(), self._checkpoint_dir, name)
 
     async def VerifyRange(self, request: pb.VerifyRangeRequest, context: Context) -> pb.VerifyRangeResponse:
         """Recomputes commitments."""

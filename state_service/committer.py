@@ -6,10 +6,9 @@ wait until the journal is drained, write, and only then change the tree, so that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from state_service import commitment, keys, records
 from state_service.config import StateConfig
@@ -29,8 +28,7 @@ from state_service.model import CommitResult, CommitSummary, WriteBatch
 from state_service.reader import Reader
 from state_service.storage import EngineBatch, Space
 from state_service.tree import Block, BlockTree
-
-T = TypeVar("T")
+from state_service.wholly import Wholly
 
 
 @dataclass(slots=True)
@@ -44,10 +42,10 @@ class Committer:
     flusher: Flusher
     feed: Feed
     reader: Reader
+    changes: Wholly = field(default_factory=Wholly)
+    """Callers' changes of the tree that are under way."""
     _structure: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while finalising or discarding; commits wait for it before they attach."""
-    _changes: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Callers' changes of the tree that are under way."""
 
     async def commit(self, batch: WriteBatch) -> CommitResult:
         """Applies a batch whole or refuses it whole.
@@ -180,7 +178,7 @@ class Committer:
             BlockNotFoundError: not live, nor remembered as folded.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
-        return await self._whole(self._finalize_and_settle(block_id))
+        return await self.changes.do(self._finalize_and_settle(block_id))
 
     async def _finalize_and_settle(self, block_id: bytes) -> tuple[int, list[bytes]]:
         version, dropped = await self._finalize(block_id)
@@ -217,7 +215,7 @@ class Committer:
             FinalityError: the block is final.
             WritesStoppedError, StorageFullError: nothing was changed, or the outcome is on disk only.
         """
-        return await self._whole(self._discard(block_id))
+        return await self.changes.do(self._discard(block_id))
 
     async def _discard(self, block_id: bytes) -> list[bytes]:
         async with self._exclusive():
@@ -238,22 +236,6 @@ class Committer:
             self._drop(dropped, head)
             self._changed()
             return [member.commit_id for member in dropped]
-
-    async def _whole(self, change: Coroutine[Any, Any, T]) -> T:
-        """Makes a change to its end even when its caller vanishes: half of one would leave memory behind the disk."""
-        task = asyncio.create_task(change, name="state-change")
-        self._changes.add(task)
-        task.add_done_callback(self._end)
-        return await asyncio.shield(task)
-
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        self._changes.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen: the caller may have vanished
-
-    async def finished(self) -> None:
-        """Waits until no caller's change of the tree is under way."""
-        await asyncio.gather(*self._changes, return_exceptions=True)
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[None]:

@@ -116,6 +116,14 @@ class Service:
         self._recovering = asyncio.create_task(self._recover(failure), name="state-recover")
 
     async def _recover(self, failure: StateError) -> None:
+        try:
+            await self._follow_up(failure)
+        except Exception as error:
+            log.exception("store_not_recovered", extra={"after": failure.reason})
+            assert self._server is not None, "the store is opened by start"
+            self._server.request_stop(getattr(error, "reason", "INTERNAL_BUG"), failed=True)
+
+    async def _follow_up(self, failure: StateError) -> None:
         assert self._server is not None, "the store is opened by start"
         await self._server.set_serving(False)
         if not isinstance(failure, StorageFullError):

@@ -62,7 +62,7 @@ class Store:
         """Finishes what was accepted, ends the background tasks and closes the engine."""
         self.feed.close()
         await self.journal.stop()
-        await self.committer.finished()
+        await self.committer.changes.finished()
         if self._settling is not None:
             await asyncio.gather(self._settling, return_exceptions=True)
         await self.flusher.stop()

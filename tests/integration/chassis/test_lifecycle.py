@@ -17,7 +17,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from chassis import channels
+from chassis import channels, lifecycle
+from chassis.config import ServerConfig
 from tests.integration.chassis.echo import SERVICE
 
 ROOT = Path(__file__).parents[3]
@@ -185,3 +186,15 @@ def test_a_busy_metrics_port_is_told_like_any_other() -> None:
         process = Process(f"--metrics-port={taken.getsockname()[1]}")
         assert process.end() == 2
         assert "metrics" in str(process.log[-1]["reason"])
+
+
+async def test_a_service_that_learns_while_it_starts_that_it_does_not_serve_says_so() -> None:
+    server = lifecycle.Server(ServerConfig(port=0))
+    server.expose(SERVICE)
+    await server.set_serving(False)
+    await server.listen()
+    async with channels.aio_channel(f"127.0.0.1:{server.port}") as channel:
+        for name in ("", SERVICE):
+            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
+            assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    await server.grpc.stop(0)

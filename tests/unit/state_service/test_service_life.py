@@ -1,0 +1,77 @@
+"""What the service does when writes stop, and what an operator's call leaves behind when he vanishes."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iost.state.v1 import admin_service_pb2 as pb
+from state_service.admin import AdminServicer
+from state_service.errors import CorruptionError, InvalidRequestError, StorageFullError
+from state_service.memory import MemoryDisk, MemoryEngine
+from state_service.service import Service
+from state_service.storage import StorageEngine
+from tests.support.state_store import QUIET, opened
+
+pytestmark = pytest.mark.timeout(20, method="signal")
+
+
+class FakeServer:
+    """What the service says to the process."""
+
+    def __init__(self) -> None:
+        self.serving: list[bool] = []
+        self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def set_serving(self, serving: bool) -> None:
+        self.serving.append(serving)
+
+    def request_stop(self, reason: str, *, failed: bool = False) -> None:
+        assert failed
+        self.stopped.set_result(reason)
+
+
+async def test_a_store_that_cannot_be_opened_anew_ends_the_process(tmp_path: Path) -> None:
+    service = Service(replace(QUIET, data_dir=tmp_path))
+    engines: list[StorageEngine] = [MemoryEngine(MemoryDisk())]
+
+    def open_engine() -> StorageEngine:
+        if not engines:
+            raise CorruptionError("CURRENT", "damaged")
+        return engines.pop()
+
+    service._open_engine = open_engine  # type: ignore[method-assign]
+    service._server = server = FakeServer()  # type: ignore[assignment]
+    await service._open()
+    service.store().journal.condemn(StorageFullError("no space left"))
+    assert await asyncio.wait_for(server.stopped, 5) == "STATE_CORRUPTED"
+    await service.stop()
+    assert server.serving == [False]
+
+
+async def test_a_checkpoint_is_made_to_its_end_before_another_of_its_name_begins(tmp_path: Path) -> None:
+    async with opened() as store:
+        admin = AdminServicer(lambda: store, tmp_path)
+        real, running, entered, hold = store.engine.checkpoint, [0], asyncio.Event(), asyncio.Event()
+
+        async def slow(folder: Path) -> None:
+            running[0] += 1
+            assert running[0] == 1
+            entered.set()
+            await asyncio.shield(asyncio.ensure_future(hold.wait()))
+            await real(folder)
+            running[0] -= 1
+
+        store.engine.checkpoint = slow  # type: ignore[method-assign]
+        request, context = pb.CreateCheckpointRequest(name="a"), Any
+        first = asyncio.create_task(admin.CreateCheckpoint(request, context))
+        await entered.wait()
+        first.cancel()
+        again = asyncio.create_task(admin.CreateCheckpoint(request, context))
+        await asyncio.sleep(0.05)
+        hold.set()
+        with pytest.raises(InvalidRequestError, match="exists"):
+            await again
+        assert (tmp_path / "a" / "CHECKPOINT.json").exists()
