@@ -12,7 +12,13 @@ from dataclasses import replace
 import pytest
 
 from state_service.config import StateConfig
-from state_service.errors import CorruptionError, StateError, StorageFailedError, WritesStoppedError
+from state_service.errors import (
+    CorruptionError,
+    StateError,
+    StorageFailedError,
+    StorageFullError,
+    WritesStoppedError,
+)
 from state_service.feed import Position, Unwind
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import CommitResult, View, WriteBatch
@@ -31,8 +37,11 @@ FOLDING = replace(QUIET, retained_versions=3, flush_bytes=1)
 BRANCHING = replace(QUIET, flush_bytes=1)
 """Nothing is final before a caller says so, so that branches live; then it is folded at once."""
 
+CROWDED = replace(FOLDING, l2_bytes=1 << 16, retained_versions=1000)
+"""Memory for some thirty commits: they wait for folds."""
+
 BUGS = (CorruptionError, StorageFailedError, WritesStoppedError)
-"""Errors that no caller may see here: the engine never fails."""
+"""Errors that no caller may see as long as the engine does not fail."""
 
 
 class UnevenEngine(MemoryEngine):
@@ -43,6 +52,9 @@ class UnevenEngine(MemoryEngine):
         self._rng = rng
         self._writer = asyncio.Lock()
         self._writes: set[asyncio.Task[None]] = set()
+        self.refusal_rate = 0.0
+        self.writes_left = 1 << 60
+        """How many writes succeed; the next one fails, done or not."""
 
     async def pause(self) -> None:
         for _ in range(self._rng.choice((0, 0, 1, 2, 7))):
@@ -67,7 +79,13 @@ class UnevenEngine(MemoryEngine):
     async def _write(self, batch: EngineBatch, *, sync: bool) -> None:
         async with self._writer:
             await self.pause()
-            await super().commit(batch, sync=sync)
+            if self._rng.random() < self.refusal_rate:
+                raise StorageFullError("no space left", applied=False)
+            self.writes_left -= 1
+            if self.writes_left >= 0 or self._rng.random() < 0.5:
+                await super().commit(batch, sync=sync)
+            if self.writes_left < 0:
+                raise StorageFailedError("the disk is gone")
 
 
 class Storm:
@@ -75,6 +93,8 @@ class Storm:
 
     def __init__(self, store: Store, engine: UnevenEngine, rng: random.Random) -> None:
         self.store, self.rng, self._engine = store, rng, engine
+        self.linear = False
+        """Whether nobody makes branches, nor drops anything."""
         self.acknowledged: dict[bytes, CommitResult] = {}
         self.dropped: set[bytes] = set()
         self.refusals: set[str] = set()
@@ -103,7 +123,8 @@ class Storm:
     async def _caller(self) -> None:
         acts = (self._commit, self._twin, self._preview, self._finalize, self._discard, self._read, self._follow)
         for _ in range(CALLS):
-            act = self.rng.choices(acts, (12, 4, 2, 1, 1, 4, 1))[0]
+            drops = 0 if self.linear else 1
+            act = self.rng.choices(acts, (12, 4, 2, drops, drops, 4, 1))[0]
             call = asyncio.create_task(act())
             await self._engine.pause()
             if self.rng.random() < 0.15:
@@ -111,7 +132,8 @@ class Storm:
             try:
                 await call
             except BUGS:
-                raise
+                if self._engine.writes_left >= 0:
+                    raise
             except StateError as error:
                 self.refusals.add(error.reason)
             except asyncio.CancelledError:
@@ -135,7 +157,7 @@ class Storm:
         """Makes a batch that read some keys as of now, on the head or on some block."""
         rng, tree = self.rng, self.store.tree
         parent = rng.choice([block for block in tree.blocks() if block.version >= tree.final.version])
-        parent_id = rng.choice((None, None, parent.commit_id))
+        parent_id = None if self.linear else rng.choice((None, None, parent.commit_id))
         wanted = rng.sample(KEYS, rng.randint(0, 4))
         found, _ = await self.store.reader.get_many(View(block_id=parent_id or b""), wanted)
         writes = {key: rng.choice((None, b"%d" % rng.randrange(100))) for key in rng.sample(KEYS, rng.randint(0, 3))}
@@ -170,25 +192,32 @@ class Storm:
             await self._engine.pause()
 
 
-async def storm(seed: int, config: StateConfig) -> set[str]:
+async def storm(seed: int, config: StateConfig, refusal_rate: float = 0.0) -> set[str]:
     """Runs a storm and checks what it leaves; returns the reasons of its refusals."""
     rng, disk = random.Random(seed), MemoryDisk()
     engine = UnevenEngine(disk, rng)
     store = await open_store(config, engine)
     weather = Storm(store, engine, rng)
+    engine.refusal_rate = refusal_rate
     try:
         await weather.run()
+        engine.refusal_rate = 0.0
         await check(store)
+        check_acknowledged(store, weather)
         assert store.feed.followers == 0
-        for commit_id, result in weather.acknowledged.items():
-            if commit_id not in weather.dropped:
-                known = store.tree.find(commit_id) or store.history.find(commit_id)
-                assert known is not None
-                assert (known.version, known.commitment) == (result.version, result.commitment)
     finally:
         await store.close()
     await check_restart(store, disk, config)
     return weather.refusals
+
+
+def check_acknowledged(store: Store, weather: Storm) -> None:
+    """What callers were told is there, unless it was dropped since."""
+    for commit_id, result in weather.acknowledged.items():
+        if commit_id not in weather.dropped:
+            known = store.tree.find(commit_id) or store.history.find(commit_id)
+            assert known is not None
+            assert (known.version, known.commitment) == (result.version, result.commitment)
 
 
 async def check_restart(store: Store, disk: MemoryDisk, config: StateConfig) -> None:
@@ -214,10 +243,36 @@ async def check_restart(store: Store, disk: MemoryDisk, config: StateConfig) -> 
 
 
 @pytest.mark.timeout(30, method="signal")
-@pytest.mark.parametrize("config", [FOLDING, BRANCHING], ids=["folding", "branching"])
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("config", [FOLDING, BRANCHING, CROWDED], ids=["folding", "branching", "crowded"])
+@pytest.mark.parametrize("first", [0, 5])
 async def test_every_call_ends_and_a_restart_finds_what_was_there(config: StateConfig, first: int) -> None:
     refusals: set[str] = set()
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 5):
         refusals |= await storm(seed, config)
     assert {"WRITE_CONFLICT", "BLOCK_NOT_FOUND", "FINALITY_VIOLATED"} <= refusals
+
+
+@pytest.mark.timeout(30, method="signal")
+async def test_every_call_ends_on_a_disk_that_is_full_now_and_then() -> None:
+    refusals: set[str] = set()
+    for seed in range(5):
+        refusals |= await storm(seed, FOLDING, refusal_rate=0.1)
+    assert "STORAGE_FULL" in refusals
+
+
+@pytest.mark.timeout(30, method="signal")
+async def test_every_call_ends_when_writes_stop_and_what_was_acknowledged_is_on_the_disk() -> None:
+    for seed in range(8):
+        rng, disk = random.Random(seed), MemoryDisk()
+        engine, failures = UnevenEngine(disk, rng), list[StateError]()
+        store = await open_store(FOLDING, engine, failures.append)
+        weather = Storm(store, engine, rng)
+        weather.linear = True
+        engine.writes_left = rng.randint(5, 60)
+        await weather.run()
+        await store.close()
+        assert len(failures) == 1
+        again = await open_store(FOLDING, MemoryEngine(disk))
+        check_acknowledged(again, weather)
+        await check(again)
+        await again.close()
