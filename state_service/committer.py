@@ -243,7 +243,11 @@ class Committer:
         async with self._structure:
             await self.journal.drained()
             self.journal.check()
-            yield
+            self.tree.changing = True
+            try:
+                yield
+            finally:
+                self.tree.changing = False
 
     def _drop(self, dropped: Iterable[Block], head: Block) -> None:
         left_main = [block for block in dropped if block.on_main]

@@ -156,7 +156,7 @@ class StorageFullError(StateError):
 
 
 class WritesStoppedError(StateError):
-    """An earlier write is uncertain: nothing is written until the store is opened again and read from disk."""
+    """An earlier write is uncertain, or the store is being closed: nothing is written until it is opened again."""
 
     reason = "WRITES_STOPPED"
     code = grpc.StatusCode.UNAVAILABLE
@@ -164,8 +164,8 @@ class WritesStoppedError(StateError):
     retry_delay_ms = 1000
 
     def __init__(self, cause: str) -> None:
-        """Creates the error; `cause` is the reason of the first failure."""
-        super().__init__(f"commits are stopped after a failed write ({cause})", metadata={"cause": cause})
+        """Creates the error; `cause` is the reason of the first failure, or says what the service is doing."""
+        super().__init__(f"commits are stopped ({cause})", metadata={"cause": cause})
 
 
 class StreamClosedError(StateError):

@@ -183,6 +183,8 @@ class Flusher:
             batch = EngineBatch()
             if first:
                 batch.put(Space.META, keys.META_FLOOR, self.floor.to_bytes(8))
+                if not self.tree.changing:  # else that change records it, and this would be the older one
+                    batch.put(Space.META, keys.META_FINAL, records.encode_place(self.tree.final.place))
                 first = False
             entries = [(key, _put_value(batch, key, block)) for key, block in islice(writes, _CHUNK_WRITES)]
             for tx_hash, receipt in islice(receipts, _CHUNK_WRITES - len(entries)):

@@ -128,6 +128,8 @@ class BlockTree:
         self.head = root
         self.tip = root
         self.final = root
+        self.changing = False
+        """Whether a change of the final block or the head is on its way to the disk."""
         self.held_bytes = 0
         self._by_id: dict[bytes, Block] = {root.commit_id: root}
         self._main: dict[int, Block] = {root.version: root}

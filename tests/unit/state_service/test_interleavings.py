@@ -202,6 +202,7 @@ async def storm(seed: int, config: StateConfig, refusal_rate: float = 0.0) -> se
     try:
         await weather.run()
         engine.refusal_rate = 0.0
+        await store.committer.changes.finished()  # of callers who vanished
         await check(store)
         check_acknowledged(store, weather)
         assert store.feed.followers == 0
@@ -229,7 +230,9 @@ async def check_restart(store: Store, disk: MemoryDisk, config: StateConfig) -> 
         live = {block.commit_id: (block.version, block.on_main) for block in store.tree.blocks()}
         assert {block.commit_id: (block.version, block.on_main) for block in again.tree.blocks()} == live
         assert again.tree.head.place == store.tree.head.place
-        assert again.tree.final.place == store.tree.final.place
+        # What settled by itself under pressure settles again when it is folded, or when there is pressure again.
+        assert again.tree.final.version <= store.tree.final.version
+        assert config is CROWDED or again.tree.final.place == store.tree.final.place
         written: dict[str, str] = {}
         async for item in again.feed.follow(Position(0, b""), until_head=True):
             assert not isinstance(item, Unwind)

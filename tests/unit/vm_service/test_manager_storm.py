@@ -31,6 +31,8 @@ class Weather:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.deadly = seed % 2 == 0
+        """Whether workers end; where none does, nothing but what was given back helps whoever waits."""
         self.alive: set[UnsteadyWorker] = set()
 
     async def pause(self, most: int = 8) -> None:
@@ -53,7 +55,7 @@ class UnsteadyWorker:
 
     async def start(self, message: object, timeout_s: float) -> None:
         await self.weather.pause()
-        if self.weather.rng.random() < 0.2:
+        if self.weather.deadly and self.weather.rng.random() < 0.2:
             raise WorkerGoneError("cannot start")
         self.weather.alive.add(self)
 
@@ -73,8 +75,9 @@ class UnsteadyWorker:
     async def _act(self, work: channel.Work) -> None:
         await self.weather.pause(20)
         fate = self.weather.rng.random()
-        figures = channel.Figures(transaction_count=self.weather.rng.choice((1, 1, 1, 2_000_000)))
-        if fate < 0.12:
+        worn_out = self.weather.deadly and self.weather.rng.random() < 0.25
+        figures = channel.Figures(transaction_count=2_000_000 if worn_out else 1)
+        if self.weather.deadly and fate < 0.12:
             index = self.weather.rng.choice((-1, 0, 1))
             self._announced = channel.Announce(work.work_id, index, b"h%d" % index) if index >= 0 else None
             self.kill("it ended" if fate < 0.06 else "silent")
@@ -150,7 +153,7 @@ class World:
             self.answered += 1
 
     async def resizing(self) -> None:
-        while True:
+        while self.weather.deadly:
             await self.weather.pause(40)
             await asyncio.sleep(0)
             self.pool.resize(self.weather.rng.randint(1, SIZE))
