@@ -152,9 +152,7 @@ class Gateway:
         admission = self._streams
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - bytes or a message
-            if self._draining:  # it came between the signal and the end of listening: nobody would end it
-                CALLS.labels(method, DrainingError.code.name).inc()
-                raise DrainingError("the gateway is stopping; ask another one")
+            self._check_draining(method)
             size = _size(request)
             admission.enter(size)
             task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -177,6 +175,12 @@ class Gateway:
                 self._streaming.discard(task)
 
         return handle
+
+    def _check_draining(self, method: str) -> None:
+        """Refuses a stream that comes between the signal and the end of listening: nobody would end it."""
+        if self._draining:
+            CALLS.labels(method, DrainingError.code.name).inc()
+            raise DrainingError("the gateway is stopping; ask another one")
 
     async def _end_streams(self, server: Server) -> None:
         """Streams have no end of their own: listeners are told to go on elsewhere once draining begins."""

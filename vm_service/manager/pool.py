@@ -145,8 +145,7 @@ class Pool:
         Raises:
             NoWorkersError: there has been no worker for a while, or the pool is being closed.
         """
-        if self._closing or self._dark:
-            raise NoWorkersError
+        self._check_hope()
         turn = asyncio.Event()
         self._waiting.append(turn)
         try:
@@ -155,11 +154,14 @@ class Pool:
                     return worker
                 turn.clear()
                 await turn.wait()
-                if self._closing or self._dark:
-                    raise NoWorkersError
+                self._check_hope()
         finally:
             self._waiting.remove(turn)
             self._announce_free()
+
+    def _check_hope(self) -> None:
+        if self._closing or self._dark:
+            raise NoWorkersError
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Returns a leased worker, dead or alive; one that has done enough leaves and is replaced."""

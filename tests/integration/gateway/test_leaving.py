@@ -47,9 +47,9 @@ async def answers(calls: list[asyncio.Task[bytes]]) -> list[str]:
 
 async def test_calls_that_outlive_their_address_or_wait_there_may_be_made_again(slow: tuple[Slow, VmEndpoint]) -> None:
     service, endpoint = slow
-    first = asyncio.create_task(endpoint.gatherer.submit(b"short", 10))
+    first = asyncio.create_task(endpoint.gatherer.submit(b"short", frozenset(), 10))
     await until(lambda: service.met == [b"short"])
-    waiting = asyncio.create_task(endpoint.gatherer.submit(b"x", 10))
+    waiting = asyncio.create_task(endpoint.gatherer.submit(b"x", frozenset(), 10))
     direct = asyncio.create_task(endpoint.call(EXECUTE, b"long", 15))
     await until(lambda: len(service.met) == 2)
     await endpoint.close(2)
@@ -59,7 +59,7 @@ async def test_calls_that_outlive_their_address_or_wait_there_may_be_made_again(
 
 async def test_both_halves_of_a_refused_batch_are_answered(slow: tuple[Slow, VmEndpoint]) -> None:
     service, endpoint = slow
-    calls = [asyncio.create_task(endpoint.gatherer.submit(b"x", 10)) for _ in range(4)]
+    calls = [asyncio.create_task(endpoint.gatherer.submit(b"x", frozenset(), 10)) for _ in range(4)]
     await until(lambda: service.met == [b"xxxx", b"xx"])
     await endpoint.close()
     assert await answers(calls) == ["NoEndpointError"] * 4
@@ -77,7 +77,7 @@ async def test_closing_does_not_wait_for_calls_at_addresses_that_are_gone(
     monkeypatch.setattr(routing, "resolve", resolve)
     pool = VmPool("vm:1", lambda _address: endpoint, 20)
     await pool.start()
-    call = asyncio.create_task(endpoint.gatherer.submit(b"long", 15))
+    call = asyncio.create_task(endpoint.gatherer.submit(b"long", frozenset(), 15))
     await until(lambda: service.met == [b"long"])
     addresses.clear()
     await until(lambda: not pool.all())

@@ -1,5 +1,5 @@
-"""Entrance, gate, retries and pool together, with workers that answer, lose races, die or hang, in an order drawn from a
-seed: every caller is answered with its own answer, nothing is left behind, and draining ends.
+"""Entrance, gate, retries and pool together, with workers that answer, lose races, wear out or end, in an order drawn
+from a seed: every caller is answered with its own answer, nothing is left behind, and draining ends.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import pytest
 from chassis.errors import ServiceError
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import execution_service_pb2 as execution_pb
+from tests.support.waiting import until
 from vm_service.manager import pool as pool_module
 from vm_service.manager.entrance import Entrance
 from vm_service.manager.load import LoadMeter
@@ -180,12 +181,9 @@ async def storm(seed: int) -> None:
 async def check_rest(world: World) -> None:
     """Nothing runs, waits or is counted any more, and the pool is at its size."""
     entrance, pool, load = world.entrance, world.pool, world.load
-    async with asyncio.timeout(20):
-        pool.resize(SIZE)
-        while not (pool.free_count == SIZE and len(pool._spares) == SPARES):
-            await asyncio.sleep(0.001)
-        while len(pool.workers()) > SIZE + SPARES:
-            await asyncio.sleep(0.001)
+    pool.resize(SIZE)
+    await until(lambda: pool.free_count == SIZE and len(pool._spares) == SPARES)
+    await until(lambda: len(pool.workers()) == SIZE + SPARES)
     assert (entrance.queued, load._running, len(entrance._tasks)) == (0, 0, 0)
     assert all(not lane.jobs and not lane.running for lane in entrance._lanes)
     for lane in (entrance.blocks, entrance.commits, entrance.trials):

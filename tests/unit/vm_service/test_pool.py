@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import until
 from vm_service.errors import NoWorkersError
 from vm_service.manager import pool as pool_module
 from vm_service.manager.pool import Pool, PoolSettings
@@ -252,11 +253,12 @@ async def test_workers_are_judged_after_what_they_said_is_read(monkeypatch: pyte
     monkeypatch.setattr(FakeWorker, "watch", lambda _self: looks.append(time.monotonic()))
     pool = await make(size=1, spare_count=0)
     await asyncio.sleep(0.06)
-    time.sleep(0.3)  # the process stands still
+    asyncio.get_running_loop().call_soon(time.sleep, 0.3)  # the process stands still
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     went_on = time.monotonic()
     looks.clear()
-    while not looks:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(looks))
     assert looks[0] - went_on >= 0.04
     await pool.close()
 
