@@ -61,6 +61,8 @@ class StallWatch:
     def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
         while not self._ended.wait(CHECK_S):
             self._turned.clear()
+            if self._ended.is_set():
+                return  # what the end set may just have been cleared
             asked_at = time.monotonic()
             loop.call_soon_threadsafe(self._on_turn, asked_at)
             if self._turned.wait(self._stall_s):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 
 import pytest
@@ -43,3 +44,29 @@ async def test_a_standing_loop_is_reported_where_it_stands_and_again_when_it_tur
     assert any("block_until_reported" in call for call in stalled.__dict__["at"])
     assert resumed.getMessage() == "event_loop_resumed"
     assert resumed.__dict__["seconds"] >= 0.05
+
+
+class LateEvent(threading.Event):
+    """Is cleared only after its next `set`: the thread is overtaken by the end just there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Event()
+        self._was_set = threading.Event()
+
+    def clear(self) -> None:
+        self.entered.set()
+        self._was_set.wait()
+        super().clear()
+
+    def set(self) -> None:
+        super().set()
+        self._was_set.set()
+
+
+@pytest.mark.timeout(10, method="signal")
+async def test_it_ends_though_the_end_comes_just_before_a_measurement() -> None:
+    watch = StallWatch(stall_s=0.05)
+    watch._turned = late = LateEvent()
+    with watch:
+        await asyncio.to_thread(late.entered.wait)
