@@ -191,7 +191,6 @@ class Reader:
         block = self.resolve(view)
         found: list[tuple[bytes, Entry]] = []
         while True:
-            await asyncio.sleep(0)  # the engine need not wait, and a page may lie behind many deletions
             root = self.tree.root
             rows = await self.engine.scan(Space.STATE, start, end, limit + 1)
             self._check_live(block)  # what L2 knows of a block that is gone does not match its writes
@@ -206,6 +205,7 @@ class Reader:
             if not full or upper is None:
                 return Page(found, None, block.version)
             start = upper
+            await asyncio.sleep(0)  # the engine need not wait, and a page may lie behind many deletions
 
     def _merge(
         self, block: Block, start: bytes, end: bytes | None, rows: dict[bytes, bytes]
