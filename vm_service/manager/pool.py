@@ -140,7 +140,7 @@ class Pool:
         return worker
 
     async def wait(self, contracts: Collection[str] = (), *, fresh: bool = False) -> WorkerProcess:
-        """Waits for a free worker and leases it, as `take`, in the order of the calls; ahead of whoever asks with `take`.
+        """Waits for a free worker and leases it, in the order of the calls and before whoever asks with `take`.
 
         Raises:
             NoWorkersError: there has been no worker for a while, or the pool is being closed.

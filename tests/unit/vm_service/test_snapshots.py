@@ -26,7 +26,7 @@ def test_a_snapshot_that_cannot_be_removed_is_not_used_again(
 
     monkeypatch.setattr(SnapshotStore, "remove", refuse)
     keeper.key = "k"
-    keeper.started(channel.Ready("build", 1.0, channel.Figures(), "sources", "stale"))
+    keeper.started("k", channel.Ready("build", 1.0, channel.Figures(), "sources", "stale"))
     assert keeper.key == ""
 
 
