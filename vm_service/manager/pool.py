@@ -245,40 +245,32 @@ class Pool:
         worker_id = f"w{next(self._ids)}"
         worker = WorkerProcess(worker_id, silence_s=self._settings.silence_s, on_gone=self._on_gone)
         await asyncio.sleep(self._back_off_s)
-        began, message = time.monotonic(), self._start(worker_id)
+        began, message = time.monotonic(), None
         try:
+            message = self._start(worker_id)
             self._workers[worker_id] = worker
             await worker.start(message, self._settings.start_s)
-        except (WorkerGoneError, OSError) as error:
-            if self._on_start is not None:
-                self._on_start(message, None, str(error))
-            log.warning("worker_not_started", extra={"worker_id": worker_id, "cause": str(error)})
+        except Exception as error:  # whatever it is, the pool must not stay a worker short
+            expected = isinstance(error, WorkerGoneError | OSError)
+            log.warning(
+                "worker_not_started",
+                exc_info=None if expected else error,
+                extra={"worker_id": worker_id, "cause": str(error)},
+            )
             self._workers.pop(worker_id, None)
             self.restart_count += 1
             self._back_off_s = min(max(FIRST_BACK_OFF_S, self._back_off_s * 2), LAST_BACK_OFF_S)
+            if message is not None and self._on_start is not None:
+                self._on_start(message, None, str(error))
+        else:
+            self._back_off_s = 0.0
+            worker.state = WorkerState.IDLE
+            self._spares.append(worker)
+            if self._on_start is not None:
+                self._on_start(message, worker.ready, "")
+            _show_start(worker, time.monotonic() - began)
+        finally:
             self._starting -= 1
-            self._settle()
-            return
-        self._starting -= 1
-        self._back_off_s = 0.0
-        worker.state = WorkerState.IDLE
-        if self._on_start is not None:
-            self._on_start(message, worker.ready, "")
-        start_s = time.monotonic() - began
-        metrics.WORKER_STARTS.observe(start_s)
-        boot_ms = worker.ready.boot_ms if worker.ready else 0.0
-        origin = worker.ready.origin if worker.ready else ""
-        log.info(
-            "worker_ready",
-            extra={
-                "worker_id": worker_id,
-                "pid": worker.pid,
-                "start_ms": round(start_s * 1000, 1),
-                "boot_ms": round(boot_ms, 1),
-                "origin": origin,
-            },
-        )
-        self._spares.append(worker)
         self._settle()
 
     def _on_gone(self, worker: WorkerProcess) -> None:
@@ -316,3 +308,18 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _show_start(worker: WorkerProcess, start_s: float) -> None:
+    metrics.WORKER_STARTS.observe(start_s)
+    ready = worker.ready
+    log.info(
+        "worker_ready",
+        extra={
+            "worker_id": worker.worker_id,
+            "pid": worker.pid,
+            "start_ms": round(start_s * 1000, 1),
+            "boot_ms": round(ready.boot_ms, 1) if ready else 0.0,
+            "origin": ready.origin if ready else "",
+        },
+    )

@@ -179,6 +179,19 @@ async def test_workers_that_never_start_are_an_error() -> None:
         await make(size=1, spare_count=0)
 
 
+async def test_a_start_that_fails_in_an_unforeseen_way_is_repeated() -> None:
+    trouble = [ValueError("a bug")]
+
+    def message(_worker_id: str) -> Any:
+        if trouble:
+            raise trouble.pop()
+
+    pool = Pool(PoolSettings(1, 0, start_s=1, silence_s=1), message, on_free=lambda: None)
+    await asyncio.wait_for(pool.open(), 5)
+    assert (pool.free_count, pool.restart_count, trouble) == (1, 1, [])
+    await pool.close()
+
+
 async def test_those_who_wait_get_workers_in_their_order() -> None:
     pool = await make(size=1, spare_count=0)
     worker = pool.take()
