@@ -267,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write all verdicts there as JSON")
     parser.add_argument("--only", action="append", metavar="NAME", help="a payload, instead of all; may be repeated")
     options = parser.parse_args(arguments)
+    if not options.file.is_file():
+        parser.error(f"no such file: {options.file}")
     payloads = load(options.file)
     if options.only:
         payloads = [payload for payload in payloads if payload["name"] in options.only]
