@@ -59,8 +59,12 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
         tmp_path, users=2, worker_count_min=1, worker_count_max=1, transaction_ms=60_000, drain_ms=60_000
     ) as world:
         assert world.vm is not None
-        for pid in world.vm.worker_pids():
-            os.kill(pid, signal.SIGSTOP)
+        # The spare one as well, once it is ready: stopped while it starts, it could not die with its parent.
+        idle = worker_pb.WORKER_STATE_IDLE
+        while [worker.state for worker in listed(world)] != [idle, idle]:
+            time.sleep(0.01)
+        for worker in listed(world):
+            os.kill(worker.pid, signal.SIGSTOP)
         request = pb.ExecuteTransactionsRequest(transactions=[world.signer.transfer(*world.users)])
         call = world.execution.ExecuteTransactions.future(request, timeout=60)  # a drain that cannot end
         while all(worker.state != worker_pb.WORKER_STATE_BUSY for worker in listed(world)):
