@@ -118,6 +118,7 @@
     stand(objects.symbolFunctions.Symbol, Symbol, objects.symbolStatics);
     stand(objects.errorConstructors.Error, Error, objects.errorStatics);
     define(objects.errorConstructors.Error, 'stackTraceLimit', 0);
+    defineAll(Symbol.prototype, objects.symbolMethods);
     defineAll(Error.prototype, objects.errorMethods);
     for (const name of ENGINE_ERRORS) ObjectSetPrototypeOf(V8VM.primordials[name], objects.errorConstructors.Error);
     defineAll(Object, objects.objectStatics);

@@ -12,9 +12,10 @@
   const SHORT = 16; // items: a gap among them changes no form
   const MAX_ITEMS = 400000; // more cannot be paid for; a table may claim any length
   const LARGE = 64; // properties
-  const FAR = 1024; // an object keeps numbers beyond as a table
-  const { far: FAR_WORK, row: ROW_WORK, table: TABLE_WORK, list: LIST_WORK, places: TEXT_FACTOR } = V8VM.workPrices.object;
-  const { tableCut: CUT_WORK, tableMove: MOVE_WORK } = V8VM.workPrices.array;
+  const FAR = 1024; // an object keeps numbers beyond as a table, and an array, what lies further behind its end
+  const LONGEST_ROW = 2 ** 25; // items: a longer array starts as an empty table
+  const { far: FAR_WORK, name: NAME_WORK, row: ROW_WORK, table: TABLE_WORK, list: LIST_WORK, places: TEXT_FACTOR } = V8VM.workPrices.object;
+  const { gap: GAP_WORK, named: NAMED_WORK, tableCut: CUT_WORK, tableMove: MOVE_WORK } = V8VM.workPrices.array;
   const INDEX_UNITS = 10; // an index has at most so many digits
 
   const ROW_PROTOTYPE = Array.prototype;
@@ -42,7 +43,11 @@
   // all keys are made at once. Returns how many are paid for.
   function payItems(object, work = listWork) {
     const isArray = ArrayIsArray(object);
-    const count = isArray ? (isRow(object) ? object.length : 0) : textUnits(object);
+    if (isArray && !isRow(object)) { // there may be few, with many places to look at
+      if (object.length <= LONGEST_ROW) meter.work(object.length * GAP_WORK);
+      return 0;
+    }
+    const count = isArray ? object.length : textUnits(object);
     if (count <= LARGE) return 0;
     meter.work(work(count) * (isArray ? 1 : TEXT_FACTOR));
     return count;
@@ -55,13 +60,18 @@
     if (paid === 0 || count > paid + 1) meter.work(work(count)); // beside the items, there is their length
   }
 
+  const gapWork = (gap) => FAR_WORK + (gap < FAR ? gap : FAR) * GAP_WORK;
+
   // A number that is about to be written as a key: an index beyond the end leaves a gap, what is no index is a name.
   function at(object, index) {
     const isIndex = index >>> 0 === index;
     if (isIndex && index <= SHORT) return index;
     if (ArrayIsArray(object)) {
-      if (!isIndex || index > object.length) loose.set(object, true);
-    } else if (index > FAR) meter.work(FAR_WORK);
+      if (isIndex && index <= object.length) return index;
+      loose.set(object, true);
+      meter.work(isIndex ? gapWork(index - object.length) : NAMED_WORK);
+    } else if (!isIndex) meter.work(NAME_WORK);
+    else if (index > FAR) meter.work(FAR_WORK);
     return index;
   }
 
@@ -69,7 +79,10 @@
   function named(array, name) {
     const isIndex = typeof name === 'string' && name.length <= INDEX_UNITS && `${name >>> 0}` === name;
     if (isIndex) at(array, name >>> 0);
-    else loose.set(array, true);
+    else {
+      loose.set(array, true);
+      meter.work(NAMED_WORK);
+    }
   }
 
   // Work of an engine method that walks an array, `units` for each item of a table, and for going about it slowly.
@@ -84,5 +97,5 @@
     meter.work(MOVE_WORK + (length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
   }
 
-  V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, loosen, isRow, at, named, payForm, payCut };
+  V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, LONGEST_ROW, loosen, isRow, at, named, payForm, payCut };
 })(globalThis.V8VM);

@@ -3,17 +3,29 @@
 (function (V8VM) {
   'use strict';
 
-  const { FunctionPrototypeCall, SymbolToPrimitive, TypeError } = V8VM.primordials;
+  const { FunctionPrototypeCall, ObjectGetPrototypeOf, String, SymbolToPrimitive, TypeError } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject, enter } = V8VM.v1;
 
   const PRIMITIVE_SLOTS = 60; // stack of a conversion
-  const { read: READ_WORK } = V8VM.workPrices.text;
+  const { read: READ_WORK, readDigits: DIGIT_WORK } = V8VM.workPrices.text;
+  const { step: STEP_WORK } = V8VM.workPrices.object;
   const LONG_TEXT = 64;
+  const PLAIN_DIGITS = 20; // units: no more are read quickly, whatever they say
+  const FREE_STEPS = 8;
+  const { shown: SHOWN_WORK } = V8VM.workPrices.other;
+
+  // Each of the names that a conversion asks for may be looked for in all prototypes.
+  function payChain(value) {
+    let steps = -FREE_STEPS;
+    for (let at = ObjectGetPrototypeOf(value); at !== null; at = ObjectGetPrototypeOf(at)) steps++;
+    if (steps > 0) meter.work(steps * STEP_WORK);
+  }
 
   // The primitive value of an object, as the language converts it; what it calls is contract code or priced methods.
   function primitive(value, hint) {
     const saved = enter(PRIMITIVE_SLOTS);
+    payChain(value);
     const result = convert(value, hint);
     meter.depth = saved;
     return result;
@@ -40,11 +52,17 @@
     if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK);
   }
 
+  // The same of a text that is read as a number: digits beyond what a number holds are computed with large integers.
+  function scanNumber(text) {
+    if (text.length > PLAIN_DIGITS) meter.work((text.length > LONG_TEXT ? LONG_TEXT : text.length) * DIGIT_WORK);
+    scan(text);
+  }
+
   // ToNumber.
   function number(value) {
     if (typeof value === 'number') return value;
     const plain = isObject(value) ? primitive(value, 'number') : value;
-    if (typeof plain === 'string') scan(plain);
+    if (typeof plain === 'string') scanNumber(plain);
     return +plain;
   }
 
@@ -52,6 +70,19 @@
   function text(value) {
     if (typeof value === 'string') return value;
     return isObject(value) ? `${primitive(value, 'string')}` : `${value}`;
+  }
+
+  // The text of something that holds others, made anew: whoever looks at it walks all of it.
+  function madeText(text) {
+    scan(text);
+    return text;
+  }
+
+  // A value as `String` shows it: a symbol as well.
+  function shown(value) {
+    if (typeof value !== 'symbol') return text(value);
+    meter.work(SHOWN_WORK);
+    return madeText(String(value));
   }
 
   // ToPropertyKey.
@@ -66,5 +97,5 @@
     return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
   }
 
-  V8VM.v1.convert = { isObject, primitive, number, text, propertyKey, textLength, scan, LONG_TEXT, READ_WORK };
+  V8VM.v1.convert = { isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, textLength, scan, scanNumber, LONG_TEXT, READ_WORK };
 })(globalThis.V8VM);

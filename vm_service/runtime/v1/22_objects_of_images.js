@@ -8,7 +8,7 @@
   const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
-  const { name: NAME_WORK, prototype: PROTOTYPE_WORK } = V8VM.workPrices.object;
+  const { name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
 
   // Refuses prototype chains that are long enough to make lookups slow.
@@ -30,6 +30,12 @@
     meter.work(PROTOTYPE_WORK);
     return checkPrototype(value);
   };
+
+  // What becomes the `prototype` of a function.
+  function inherited(value) {
+    if (!isObject(value)) meter.work(NO_PROTOTYPE_WORK);
+    return forms.loosen(value);
+  }
 
   function base(parent) {
     if (typeof parent === 'function') {
@@ -98,7 +104,7 @@
     meter.work(NAME_WORK);
     if (checked === 'length') return setLength(object, value);
     if (ArrayIsArray(object)) forms.named(object, checked);
-    if (checked === 'prototype') forms.loosen(value);
+    if (checked === 'prototype') inherited(value);
     return (object[checked] = value);
   }
 
@@ -114,7 +120,7 @@
   const plus = (value, step) => (typeof value === 'number' ? value + step : number(value) + step);
 
   ObjectAssign(V8VM.v1.helpers, {
-    made, prototype, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
+    made, prototype, inherited, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
   });
   ObjectAssign(V8VM.v1, { checkPrototype, payLength });
 })(globalThis.V8VM);

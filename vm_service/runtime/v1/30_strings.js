@@ -11,7 +11,7 @@
     StringPrototypeValueOf, TypeError, RangeError, ReflectConstruct,
   } = V8VM.primordials;
   const { meter } = V8VM;
-  const { text, number, isObject } = V8VM.v1.convert;
+  const { text, number, isObject, shown: describe } = V8VM.v1.convert;
 
   const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
@@ -19,6 +19,7 @@
     longNeedle: LONG_WORK, shortNeedle: SHORT_WORK, backward: BACKWARD_WORK, splitUnit: SPLIT_WORK, longUnit: LONG_UNIT_WORK, rawUnit: RAW_WORK, code: CODE_WORK, caseUnit: CASE_WORK, caseBeyond: BEYOND_WORK, make: CALL_WORK,
     part: PART_WORK, readArgument: READ_WORK,
   } = V8VM.workPrices.text;
+  const { radix: FRACTION_WORK } = V8VM.workPrices.number;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
   const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
@@ -152,6 +153,7 @@
       pay(self);
       if (isPattern(pattern)) return StringPrototypeSearch(self, pattern);
       const needle = pattern === undefined ? '' : needleOf(pattern, 'search');
+      meter.work(CALL_WORK);
       if (RegExpPrototypeTest(SPECIAL, needle)) return V8VM.v1.patterns.search(self, needle);
       paySearch(self, needle);
       return StringPrototypeIndexOf(self, needle);
@@ -230,10 +232,9 @@
 
   // -- the constructor ---------------------------------------------------------------------------------------------
 
-  const describe = (value) => (typeof value === 'symbol' ? String(value) : text(value));
-
   function makeString(args, target) {
     const value = args.length === 0 ? '' : args[0];
+    if (typeof value === 'number' && value % 1 !== 0) meter.work(FRACTION_WORK);
     if (target === undefined) return describe(value);
     return ReflectConstruct(String, [text(value)], target);
   }

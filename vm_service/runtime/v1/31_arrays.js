@@ -24,11 +24,11 @@
   const {
     move: SHIFT_WORK, like: LIKE_WORK, call: CALL_WORK, visit: VISIT_WORK, join: JOIN_WORK,
     fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, joinUnit: JOIN_UNIT_WORK,
-    compareUnit: UNIT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
+    compareUnit: UNIT_WORK, compareText: TEXT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
   } = V8VM.workPrices.array;
   const LONG_MOVE = 64;
   const LONG_ROW = 10000; // `new Array(n)` of more is no row
-  const LONG_TEXT = 256;
+  const SHORT_TEXT = 12; // units: a longer one may be part of another text, which takes longer to compare
 
   // -- `this` ------------------------------------------------------------------------------------------------------
 
@@ -94,10 +94,11 @@
     payForm(array, MOVE_WORK);
   }
 
-  // Work of comparing something with every item: of a table, or when it is a long text.
+  // Work of comparing something with every item: of a table, or when it is a text.
   function payCompare(list, item) {
     payForm(list, READ_WORK);
-    if (typeof item === 'string' && item.length > LONG_TEXT) meter.work(list.length * item.length * UNIT_WORK);
+    if (typeof item !== 'string') return;
+    meter.work(list.length * (item.length > SHORT_TEXT ? TEXT_WORK + item.length * UNIT_WORK : TEXT_WORK / 4));
   }
 
   // Pays for an engine method and counts its stack: items may be accessors of the contract. Returns what to set `meter.depth`
@@ -434,10 +435,9 @@
   // -- the constructor ---------------------------------------------------------------------------------------------
 
   const FREE_ITEMS = 1000000; // of all arrays of a call that are made of a length: more do not stay at hand
-  const LONGEST_ROW = 2 ** 25; // a longer array starts as an empty table
 
   function makeWork(length) {
-    if (length > LONGEST_ROW) return 0;
+    if (length > forms.LONGEST_ROW) return 0;
     meter.items += length;
     const beyond = meter.items - FREE_ITEMS;
     return beyond <= 0 ? length * ITEM_WORK : beyond < length ? beyond : length;

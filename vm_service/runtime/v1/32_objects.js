@@ -14,7 +14,7 @@
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
   const { meter, forms } = V8VM;
-  const { number, text, isObject, propertyKey, scan } = V8VM.v1.convert;
+  const { number, text, isObject, propertyKey, scan, scanNumber, shown, madeText, SHOWN_WORK } = V8VM.v1.convert;
   const { checkPrototype, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
 
   const {
@@ -49,6 +49,13 @@
     meter.work(count * (count > forms.LARGE ? TABLE_MOVED_WORK : MOVED_WORK));
   }
 
+  // A key that an engine function takes: it may look at all of it, each time.
+  function nameOf(key) {
+    const name = propertyKey(key);
+    if (typeof name === 'string') scan(name);
+    return name;
+  }
+
   const copyWork = (count) => COPY_WORK * forms.listWork(count);
   const describeWork = (count) => DESCRIBE_WORK * forms.listWork(count);
 
@@ -76,7 +83,7 @@
   // Defining the length of an array pays like assigning it, and what is defined as the prototype of a function becomes one. The
   // descriptor is read once.
   function define(target, key, descriptor) {
-    const name = propertyKey(key);
+    const name = nameOf(key);
     meter.work(CHANGE_WORK);
     forms.loosen(target);
     const isWatched = ArrayIsArray(target) ? name === 'length' : name === 'prototype' && typeof target === 'function';
@@ -130,7 +137,10 @@
     preventExtensions: countedChange(P.ObjectPreventExtensions),
     isFrozen: counted(ObjectIsFrozen),
     isSealed: counted(ObjectIsSealed),
-    getOwnPropertyDescriptor: (target, key) => ObjectGetOwnPropertyDescriptor(target, propertyKey(key)),
+    getOwnPropertyDescriptor: (target, key) => {
+      meter.work(CALL_WORK);
+      return ObjectGetOwnPropertyDescriptor(target, nameOf(key));
+    },
   };
 
   function refuseNull() {
@@ -145,29 +155,29 @@
   // Methods of Object.prototype take keys, and may be asked for a tag by a getter.
   const objectMethods = {
     hasOwnProperty(key) {
-      const name = propertyKey(key);
+      const name = nameOf(key);
       return native(ObjectPrototypeHasOwnProperty, this, name);
     },
     propertyIsEnumerable(key) {
-      const name = propertyKey(key);
+      const name = nameOf(key);
       return native(ObjectPrototypePropertyIsEnumerable, this, name);
     },
     toString() {
-      return native(ObjectPrototypeToString, this);
+      return madeText(native(ObjectPrototypeToString, this));
     },
     __defineGetter__(key, getter) {
       meter.work(CHANGE_WORK);
-      return native(P.ObjectPrototype__defineGetter__, forms.loosen(this), propertyKey(key), getter);
+      return native(P.ObjectPrototype__defineGetter__, forms.loosen(this), nameOf(key), getter);
     },
     __defineSetter__(key, setter) {
       meter.work(CHANGE_WORK);
-      return native(P.ObjectPrototype__defineSetter__, forms.loosen(this), propertyKey(key), setter);
+      return native(P.ObjectPrototype__defineSetter__, forms.loosen(this), nameOf(key), setter);
     },
     __lookupGetter__(key) {
-      return native(P.ObjectPrototype__lookupGetter__, this, propertyKey(key));
+      return native(P.ObjectPrototype__lookupGetter__, this, nameOf(key));
     },
     __lookupSetter__(key) {
-      return native(P.ObjectPrototype__lookupSetter__, this, propertyKey(key));
+      return native(P.ObjectPrototype__lookupSetter__, this, nameOf(key));
     },
   };
 
@@ -210,6 +220,7 @@
       if (depth > MAX_BOUND || count > MAX_BOUND_ARGUMENTS) tooDeep();
       meter.work(BIND_WORK + args.length * ARGUMENT_WORK);
       const bound = native(FunctionPrototypeBind, this, self, ...args);
+      ObjectDefineProperty(bound, 'name', { __proto__: null, value: madeText(bound.name) }); // else it is made of all names below whenever it is read
       bindings.set(bound, { depth, count });
       return bound;
     },
@@ -217,7 +228,8 @@
     toString() {
       if (typeof this !== 'function') throw new TypeError("Function.prototype.toString requires that 'this' be a Function");
       const { name } = this;
-      return `function ${typeof name === 'string' ? name : ''}() { [native code] }`;
+      meter.work(SHOWN_WORK);
+      return madeText(`function ${typeof name === 'string' ? name : ''}() { [native code] }`);
     },
     constructor: function Function(...args) {
       for (let i = 0; i < args.length; i++) text(args[i]); // they become text before anything is refused
@@ -237,7 +249,7 @@
   function parse(feral) {
     return (value, radix) => {
       const source = text(value);
-      scan(source);
+      scanNumber(source);
       return radix === undefined ? feral(source) : feral(source, number(radix));
     };
   }
@@ -246,7 +258,9 @@
 
   const numberMethods = {
     toString(radix) {
-      if (radix !== undefined) meter.work(NumberIsSafeInteger(this) ? RADIX_WORK : FRACTION_RADIX_WORK);
+      const isWhole = NumberIsSafeInteger(this);
+      if (radix !== undefined) meter.work(isWhole ? RADIX_WORK : FRACTION_RADIX_WORK);
+      else if (!isWhole) meter.work(RADIX_WORK);
       return NumberPrototypeToString(this, radix === undefined ? undefined : number(radix));
     },
     toFixed(digits) {
@@ -304,6 +318,12 @@
     },
   };
 
+  const symbolMethods = {
+    toString() {
+      return shown(P.SymbolPrototypeValueOf(this));
+    },
+  };
+
   function forgetSymbols() {
     if (registry.size === 0) return;
     registry = new Map();
@@ -330,7 +350,7 @@
       const detail = message === undefined ? '' : text(message);
       meter.depth = saved;
       if (title === '') return detail;
-      return detail === '' ? title : `${title}: ${detail}`;
+      return detail === '' ? title : madeText(`${title}: ${detail}`);
     },
   };
 
@@ -372,6 +392,6 @@
 
   V8VM.v1.objects = {
     objectStatics, objectMethods, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
-    symbolStatics, forgetSymbols, errorConstructors, errorMethods, errorStatics, mathFunctions,
+    symbolStatics, symbolMethods, forgetSymbols, errorConstructors, errorMethods, errorStatics, mathFunctions,
   };
 })(globalThis.V8VM);

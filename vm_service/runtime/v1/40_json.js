@@ -4,11 +4,11 @@
 
   const {
     ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, MathAbs, MathCeil, NumberIsFinite, NumberPrototypeToString,
-    ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, String, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
+    ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
     StringPrototypePadStart, StringPrototypeRepeat, StringPrototypeReplace, TypeError,
   } = V8VM.primordials;
   const { meter } = V8VM;
-  const { text, isObject } = V8VM.v1.convert;
+  const { text, shown, isObject } = V8VM.v1.convert;
   const { deeper, grown } = V8VM.v1;
 
   const GAS = V8VM.prices.json;
@@ -16,8 +16,6 @@
   const LEVEL_SLOTS = 200; // native stack of one level of a reviver's walk
   const WRITER_SLOTS = 40; // of the writer's, which calls back only for a `toJSON` or a replacer, and those count themselves
   const CIRCLE = 'Converting circular structure to JSON';
-
-  const shown = (value) => (typeof value === 'symbol' ? String(value) : text(value));
 
   // -- parse -------------------------------------------------------------------------------------------------------
 
@@ -91,7 +89,7 @@
   }
 
   function keysOf(object) {
-    V8VM.forms.payItems(object);
+    V8VM.forms.payListing(object);
     return ObjectKeys(object);
   }
 

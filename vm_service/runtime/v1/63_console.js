@@ -3,9 +3,9 @@
 (function (V8VM) {
   'use strict';
 
-  const { FunctionPrototypeCall, String, TypeError } = V8VM.primordials;
+  const { FunctionPrototypeCall, TypeError } = V8VM.primordials;
   const { strings, json, numbers } = V8VM.v1;
-  const { text, number } = V8VM.v1.convert;
+  const { text, number, shown: show } = V8VM.v1.convert;
 
   const { meter } = V8VM;
   const { lineUnit: UNIT_WORK } = V8VM.workPrices.host;
@@ -32,8 +32,6 @@
     105: () => absent('parseInt'), // i
     102: () => absent('parseFloat'), // f
   };
-
-  const show = (value) => (typeof value === 'symbol' ? String(value) : text(value));
 
   function format(line, ...values) {
     if (typeof line !== 'string') absent('Array.from');

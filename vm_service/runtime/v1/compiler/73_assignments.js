@@ -84,7 +84,7 @@
       const left = { type: 'MemberExpression', computed: target.computed, object: isCrowd && !isSuper ? this.callHelper('loosened', object) : object, property };
       let value = lowerValue();
       this.impure();
-      if (key === 'prototype') value = this.callHelper('loosened', value);
+      if (key === 'prototype') value = this.callHelper('inherited', value);
       if (isCrowd && isSuper) value = tree.sequence(this.callHelper('loosened', { type: 'ThisExpression' }), value);
       return tree.assign(left, value);
     },
