@@ -45,7 +45,7 @@
       ['fraction', 20, 'an item with digits after the point, that is joined'],
       ['compare', 2, 'a comparison of `sort`, of which there are n log n'],
       ['compareUnit', 1 / 16, 'a unit of the texts that `sort` compares; of a text that is looked for, at each item'],
-      ['compareText', 4, 'a text of more than 12 units that is looked for, at each item; a quarter, a shorter one'],
+      ['compareText', 4, 'a text of more than 12 units that is looked for, at each item; a sixteenth, a shorter one'],
       ['move', 1 / 64, 'an item of more than 64 that `shift` or `unshift` moves'],
       ['argument', 3, 'an item that `push` or `unshift` puts in, of several'],
       ['make', 1 / 8, 'an item of `Array(…)`; 1, of more than 1,000,000 of all such arrays'],

@@ -5,7 +5,7 @@
   const { ArrayIsArray, ObjectAssign, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { tooDeep } = V8VM.v1;
-  const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
+  const { FREE_STEPS, chains, isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
   const { name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
@@ -15,6 +15,7 @@
   function checkChain(object) {
     let count = 0;
     for (let at = object; at !== null && at !== undefined; at = ObjectGetPrototypeOf(at)) if (++count > CHAIN_LIMIT) tooDeep();
+    if (count >= FREE_STEPS) chains.areLong = true;
     return object;
   }
 

@@ -98,7 +98,7 @@
   function payCompare(list, item) {
     payForm(list, READ_WORK);
     if (typeof item !== 'string') return;
-    meter.work(list.length * (item.length > SHORT_TEXT ? TEXT_WORK + item.length * UNIT_WORK : TEXT_WORK / 4));
+    meter.work(list.length * (item.length > SHORT_TEXT ? TEXT_WORK + item.length * UNIT_WORK : TEXT_WORK / 16));
   }
 
   // Pays for an engine method and counts its stack: items may be accessors of the contract. Returns what to set `meter.depth`
@@ -119,7 +119,7 @@
         array[array.length] = item;
         return array.length;
       }
-      meter.work(arguments.length * ARGUMENT_WORK);
+      meter.work(arguments.length * (forms.isRow(array) ? ARGUMENT_WORK : MOVE_WORK));
       return FunctionPrototypeApply(FERAL_PUSH, array, arguments);
     },
     pop() {
