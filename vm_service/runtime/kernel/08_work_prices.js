@@ -75,6 +75,7 @@
       ['noPrototype', 900, 'what is no object, that becomes the `prototype` of a function'],
       ['moved', 70, 'and for each property of the other, when it had one before'],
       ['tableMoved', 250, 'the same, of more than 64'],
+      ['lost', 100, 'a property deleted: all that inherit from its object are looked at anew'],
       ['name', 50, 'a property whose name is a text made while the code runs, or a number that is no index, written'],
       ['far', 30, 'a property whose name is a number above 1,024, written'],
       ['step', 6, 'a prototype above the first eight of an object that becomes a text or number'],
@@ -151,6 +152,7 @@
       ['receiptUnit', 3, 'a unit of a receipt'],
       ['line', 100, 'a line of the console'],
       ['lineUnit', 3, 'a unit of a format'],
+      ['lineValue', 15, 'a value that is put into it or behind it'],
     ],
   };
 

@@ -8,7 +8,7 @@
   const { FREE_STEPS, chains, isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
   const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
-  const { name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
+  const { lost: LOST_WORK, name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
 
   // Refuses prototype chains that are long enough to make lookups slow.
@@ -31,6 +31,12 @@
     meter.work(PROTOTYPE_WORK);
     return checkPrototype(value);
   };
+
+  // What is about to lose a property.
+  function losing(object) {
+    meter.work(LOST_WORK);
+    return forms.loosen(object);
+  }
 
   // What becomes the `prototype` of a function.
   function inherited(value) {
@@ -121,7 +127,7 @@
   const plus = (value, step) => (typeof value === 'number' ? value + step : number(value) + step);
 
   ObjectAssign(V8VM.v1.helpers, {
-    made, prototype, inherited, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
+    made, prototype, inherited, losing, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
   });
   ObjectAssign(V8VM.v1, { checkPrototype, payLength });
 })(globalThis.V8VM);

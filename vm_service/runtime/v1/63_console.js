@@ -8,7 +8,7 @@
   const { text, number, shown: show } = V8VM.v1.convert;
 
   const { meter } = V8VM;
-  const { lineUnit: UNIT_WORK } = V8VM.workPrices.host;
+  const { lineUnit: UNIT_WORK, lineValue: VALUE_WORK } = V8VM.workPrices.host;
   const PERCENT = 37;
   const { charCodeAt, slice } = strings.methods;
   const at = (line, i) => FunctionPrototypeCall(charCodeAt, line, i);
@@ -36,7 +36,7 @@
   function format(line, ...values) {
     if (typeof line !== 'string') absent('Array.from');
     if (values.length === 0) return line;
-    meter.work(line.length * UNIT_WORK);
+    meter.work(line.length * UNIT_WORK + values.length * VALUE_WORK);
     let taken = 0;
     let written = '';
     let from = 0;

@@ -64,7 +64,7 @@
       const value = this.expression(argument);
       this.impure();
       if (argument.type === 'MemberExpression') {
-        if (argument.object.type !== 'Super') value.object = this.callHelper('loosened', value.object); // an array may lose an item or a name
+        if (argument.object.type !== 'Super') value.object = this.callHelper('losing', value.object); // an array may lose an item or a name
         if (argument.computed) value.property = this.named(argument.property, value.property);
       }
       return tree.unary('delete', value);
