@@ -14,12 +14,12 @@
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
   const { meter, forms } = V8VM;
-  const { number, text, isObject, propertyKey, scan, scanNumber, shown, madeText, SHOWN_WORK } = V8VM.v1.convert;
+  const { number, text, isObject, propertyKey, scanNumber, shown, LONG_TEXT, madeText, SHOWN_WORK } = V8VM.v1.convert;
   const { checkPrototype, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
 
   const {
     copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
-    change: CHANGE_WORK, call: CALL_WORK,
+    change: CHANGE_WORK, call: CALL_WORK, longName: LONG_NAME_WORK,
   } = V8VM.workPrices.object;
   const { symbol: SYMBOL_WORK, error: ERROR_WORK } = V8VM.workPrices.other;
   const { readArgument: READ_WORK } = V8VM.workPrices.text;
@@ -52,7 +52,7 @@
   // A key that an engine function takes: it may look at all of it, each time.
   function nameOf(key) {
     const name = propertyKey(key);
-    if (typeof name === 'string') scan(name);
+    if (typeof name === 'string' && name.length > LONG_TEXT) meter.work(name.length * LONG_NAME_WORK);
     return name;
   }
 
