@@ -19,7 +19,7 @@ import grpc
 
 from gateway import wire
 from gateway.company import Company
-from gateway.errors import ForwardingError, NoEndpointError
+from gateway.errors import ForwardingError
 from gateway.metrics import GATHERED
 
 Send = Callable[[bytes, float | None], Awaitable[bytes]]
@@ -163,7 +163,7 @@ class _Queue:
 
     def _start(self, items: list[_Waiting]) -> None:
         GATHERED.observe(len(items))
-        task = asyncio.get_running_loop().create_task(self._carry(items))
+        task = asyncio.get_running_loop().create_task(self._exchange(items))
         batch = self._sending[task] = _Batch(len(items), items.copy(), task)
         for waiting in items:
             waiting.batch = batch
@@ -172,17 +172,6 @@ class _Queue:
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.pop(task).open.clear()
         self._advance()
-
-    async def _carry(self, items: list[_Waiting]) -> None:
-        task = asyncio.current_task()
-        try:
-            await self._exchange(items)
-        except asyncio.CancelledError:
-            if task is None or not task.cancelling():
-                # The channel was closed: its address is gone, and with it the next batches of this company.
-                _fail([*items, *self._waiting], NoEndpointError("the VM service went away"))
-                self._waiting.clear()
-            raise
 
     async def _exchange(self, items: list[_Waiting]) -> None:
         try:
@@ -222,7 +211,7 @@ def _timeout_s(items: list[_Waiting]) -> float | None:
     return max(0.0, max(deadlines) - time.monotonic())
 
 
-def _fail(items: Iterable[_Waiting], error: BaseException) -> None:
+def _fail(items: Iterable[_Waiting], error: Exception) -> None:
     for item in items:
         if not item.answer.done():
             item.answer.set_exception(error)

@@ -22,9 +22,12 @@ class Sender:
         self.sent: list[bytes] = []
         self.timeouts: list[float | None] = []
         self.cancelled = 0
+        self._closed = False
         self._answers: list[asyncio.Future[bytes]] = []
 
     async def __call__(self, raw: bytes, timeout_s: float | None) -> bytes:
+        if self._closed:
+            raise NoEndpointError("closed")
         self.sent.append(raw)
         self.timeouts.append(timeout_s)
         self._answers.append(asyncio.get_running_loop().create_future())
@@ -43,9 +46,11 @@ class Sender:
         await settle()
 
     async def close(self) -> None:
-        """Cancels the calls in progress, as a channel does."""
+        """Fails the calls in progress and all later ones, as an endpoint does whose address is gone."""
+        self._closed = True
         for answer in self._answers:
-            answer.cancel()
+            if not answer.done():
+                answer.set_exception(NoEndpointError("closed"))
         await settle()
 
 
