@@ -205,6 +205,9 @@ class Entrance:
             return self.reads
         if kind != "execute":
             return self.blocks
+        return self._lane_by_pace(shape)
+
+    def _lane_by_pace(self, shape: forms.Shape) -> Lane:
         return self.commits if self._pace.is_quick(shape.contracts) else self.trials
 
     # -- batches -------------------------------------------------------------------------------------------------
@@ -296,8 +299,7 @@ class Entrance:
             return
         waiting, self.trials.jobs = self.trials.jobs, deque()
         for job in waiting:
-            lane = self.commits if self._pace.is_quick(job.shape.contracts) else self.trials
-            lane.jobs.append(job)
+            self._lane_by_pace(job.shape).jobs.append(job)
         self.commits.jobs = deque(sorted(self.commits.jobs, key=lambda job: job.since))
 
     def fail_waiting(self, error: ServiceError) -> None:
