@@ -1,6 +1,5 @@
 """Callers that send transfers for a while, and the checks that nothing they sent was lost or done twice."""
 
-import itertools
 import json
 import threading
 import time
@@ -11,6 +10,7 @@ import grpc
 from iost.chain.v1 import transaction_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.vm.v1 import execution_service_pb2 as pb
+from tests.support.callers import Callers
 from tests.support.vm_world import IOST, VmWorld
 from vm_service import transactions
 
@@ -25,33 +25,18 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Load:
+class Load(Callers):
     """Callers in threads, each sending one transfer of one iost after another.
 
     Caller n moves money from user n to the next user, so that neighbours conflict.
     """
 
     def __init__(self, world: VmWorld, callers: int) -> None:
+        super().__init__(callers)
         self.ledger = Ledger()
         self.times_s: list[float] = []
         self._world = world
         self._before = {user: world.balance(user) for user in world.users}
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call, args=(number,)) for number in range(callers)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends the callers."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
 
     @property
     def count(self) -> int:
@@ -63,27 +48,25 @@ class Load:
         """Seconds that the slowest answer took."""
         return max(self.times_s)
 
-    def _call(self, number: int) -> None:
+    def call(self, number: int) -> None:
+        """Sends one transfer."""
         users = self._world.users
         sender, receiver = users[number % len(users)], users[(number + 1) % len(users)]
-        for _ in itertools.count():
-            if self._stop.is_set():
-                return
-            made = self._world.signer.transfer(sender, receiver, "0.00000001")
-            began = time.monotonic()
-            try:
-                outcome = self._world.execute(made).outcomes[0]
-            except grpc.RpcError as error:
-                with self.ledger.lock:
-                    self.ledger.failed.append((error, made))
-                time.sleep(0.01)  # a service that is gone refuses at once
-                continue
+        made = self._world.signer.transfer(sender, receiver, "0.00000001")
+        began = time.monotonic()
+        try:
+            outcome = self._world.execute(made).outcomes[0]
+        except grpc.RpcError as error:
             with self.ledger.lock:
-                self.times_s.append(time.monotonic() - began)
-                if outcome.verdict == pb.VERDICT_EXECUTED and outcome.receipt.status.code == 1:
-                    self.ledger.executed[outcome.tx_hash] = made
-                else:
-                    self.ledger.other.append(outcome)
+                self.ledger.failed.append((error, made))
+            time.sleep(0.01)  # a service that is gone refuses at once
+            return
+        with self.ledger.lock:
+            self.times_s.append(time.monotonic() - began)
+            if outcome.verdict == pb.VERDICT_EXECUTED and outcome.receipt.status.code == 1:
+                self.ledger.executed[outcome.tx_hash] = made
+            else:
+                self.ledger.other.append(outcome)
 
     def verify(self) -> None:
         """Checks that every acknowledged transfer took effect exactly once, and nothing else happened.

@@ -16,6 +16,7 @@ from tests.fault.attack_service import ABI
 from tests.fault.hostile import payloads
 from tests.fault.load import Load
 from tests.support import gateway_process
+from tests.support.callers import Callers
 from tests.support.vm_world import VmWorld, running
 from vm_service.transactions import contract_id
 
@@ -37,43 +38,32 @@ def test_our_own_payloads_are_contained(tmp_path: Path) -> None:
     assert len(verdicts) > 150
 
 
-class Storm:
+class Storm(Callers):
     """Callers that publish and call hostile contracts until told to stop."""
 
     def __init__(self, world: VmWorld) -> None:
+        super().__init__(HOSTILE_CALLERS)
         self._world = world
         self._payloads = itertools.cycle(payloads())
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(HOSTILE_CALLERS)]
         self.count = 0
         self.failed: list[grpc.RpcError] = []
         self.abnormal: list[pb.TransactionOutcome] = []
 
-    def _call(self) -> None:
+    def call(self, number: int) -> None:
+        """Publishes the next payload and runs it."""
         sender = "mallo"
-        while not self._stop.is_set():
-            with self._lock:
-                payload = next(self._payloads)
-            try:
-                published = self._world.execute(self._world.signer.publish(sender, payload["code"], ABI)).outcomes[0]
-                call = self._world.signer.transaction(sender, (contract_id(published.tx_hash), "run", ()))
-                outcomes = [published, self._world.execute(call).outcomes[0]]
-            except grpc.RpcError as error:
-                self.failed.append(error)
-                continue
-            self.abnormal += [outcome for outcome in outcomes if outcome.verdict != pb.VERDICT_EXECUTED]
-            self.count += 1
-
-    def __enter__(self) -> "Storm":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+        with self._lock:
+            payload = next(self._payloads)
+        try:
+            published = self._world.execute(self._world.signer.publish(sender, payload["code"], ABI)).outcomes[0]
+            call = self._world.signer.transaction(sender, (contract_id(published.tx_hash), "run", ()))
+            outcomes = [published, self._world.execute(call).outcomes[0]]
+        except grpc.RpcError as error:
+            self.failed.append(error)
+            return
+        self.abnormal += [outcome for outcome in outcomes if outcome.verdict != pb.VERDICT_EXECUTED]
+        self.count += 1
 
 
 def test_in_a_storm_every_honest_transaction_is_right_and_none_waits_longer_than_the_timer(tmp_path: Path) -> None:
@@ -91,33 +81,22 @@ def test_in_a_storm_every_honest_transaction_is_right_and_none_waits_longer_than
         assert world.workers.ListWorkers(worker_pb.ListWorkersRequest()).restart_count == 0
 
 
-class SlowCallers:
+class SlowCallers(Callers):
     """Callers of one contract that runs until its gas is used up, again and again until told to stop."""
 
     def __init__(self, world: VmWorld, contract: str) -> None:
+        super().__init__(SLOW_CALLERS)
         self._world = world
         self._contract = contract
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(SLOW_CALLERS)]
         self.times_s: list[float] = []
 
-    def _call(self) -> None:
-        while not self._stop.is_set():
-            actions = [("token.iost", "supply", ("iost",)), (self._contract, "run", ())]
-            made = self._world.signer.transaction("mallo", *actions)
-            began = time.monotonic()
-            self._world.execute(made)
-            self.times_s.append(time.monotonic() - began)
-
-    def __enter__(self) -> "SlowCallers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+    def call(self, number: int) -> None:
+        """Runs the contract."""
+        actions = [("token.iost", "supply", ("iost",)), (self._contract, "run", ())]
+        made = self._world.signer.transaction("mallo", *actions)
+        began = time.monotonic()
+        self._world.execute(made)
+        self.times_s.append(time.monotonic() - began)
 
 
 def test_behind_a_gateway_honest_callers_do_not_wait_for_a_slow_contract(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Workers follow the load, and the same signal is told to Kubernetes."""
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from iost.keda.v1 import external_scaler_pb2 as scaler_pb
 from iost.keda.v1 import external_scaler_pb2_grpc as scaler_rpc
 from iost.vm.v1 import execution_service_pb2 as pb
 from iost.vm.v1 import worker_service_pb2 as worker_pb
+from tests.support.callers import Callers
 from tests.support.vm_world import VmWorld, running
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,32 +40,24 @@ def wait_for(world: VmWorld, count: int, timeout_s: float) -> None:
     raise AssertionError(f"{wanted(world)} workers wanted after {timeout_s} s, not {count}")
 
 
-class Pressure:
+class Pressure(Callers):
     """Callers that keep every worker busy with dry runs."""
 
     def __init__(self, world: VmWorld) -> None:
-        self._stop = threading.Event()
+        super().__init__(CALLERS)
         self.failed: list[grpc.RpcError] = []
-        self._threads = [threading.Thread(target=self._call, args=(world, n)) for n in range(CALLERS)]
-
-    def _call(self, world: VmWorld, number: int) -> None:
+        self._world = world
         users = world.users
-        made = [world.signer.transfer(users[number], users[number - 1]) for _ in range(BATCH)]
-        while not self._stop.is_set():
-            try:
-                world.execute(*made, dry_run=True)
-            except grpc.RpcError as error:
-                self.failed.append(error)
+        self._made = [
+            [world.signer.transfer(users[number], users[number - 1]) for _ in range(BATCH)] for number in range(CALLERS)
+        ]
 
-    def __enter__(self) -> "Pressure":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+    def call(self, number: int) -> None:
+        """Sends the batch of a caller once more."""
+        try:
+            self._world.execute(*self._made[number], dry_run=True)
+        except grpc.RpcError as error:
+            self.failed.append(error)
 
 
 def test_a_load_step_adds_a_worker_and_its_end_lets_it_go_without_losing_a_call(world: VmWorld) -> None:
