@@ -19,9 +19,10 @@ from pathlib import Path
 
 from tests.fault.attacks import load
 from tests.fault.hostile import payloads
+from tests.support.bare_runner import BLOCK, BareRunner, bare_batch
 from tests.support.memory_state import MemoryState
 from vm_service.compiler.pipeline import Compiler, CompileResult, image_key
-from vm_service.model import Batch, BlockContext, Limits, Mode
+from vm_service.model import Batch, Mode
 from vm_service.sandbox import snapshot
 from vm_service.sandbox.isolate import Engine, Isolate
 from vm_service.sandbox.load_vm import Sandbox
@@ -31,14 +32,12 @@ from vm_service.worker.snapshot_builder import run_step
 
 PAYLOADS = Path(__file__).parents[1] / "fault" / "payloads"
 SAMPLES = Path(__file__).parents[2] / "gateway" / "demo" / "contracts"
-LIMITS = Limits(transaction_ms=60_000)
-RECYCLE_BYTES = LIMITS.heap_bytes * 3 // 4
+TRANSACTION_MS = 60_000
 GAS_ROUNDS = 5
 SHOWN = 10
 LEAST_GAS = 200_000
 """Payloads that used less say nothing about the price of work."""
 
-BLOCK = BlockContext(1, b"", "witness", 0)
 GAS_LIMIT = 4_000_000
 
 
@@ -100,16 +99,6 @@ def from_snapshot(count: int, rounds: int) -> dict[str, float]:
     return {"isolate_snapshot_ms": _milliseconds(measure, rounds), "snapshot_kib": len(blob) / 1024}
 
 
-def _run(executor: Executor, source: str) -> tuple[float, int]:
-    """Calls `run` of a source on a bare host; returns seconds and gas."""
-    call = {"contract": "Contractbench", "action": "run", "data": "[]", "source": source, "gas_limit": GAS_LIMIT}
-    started = time.perf_counter()
-    result = executor.run(Batch(Mode.BARE, lambda _: BLOCK, calls=[call]))
-    taken = time.perf_counter() - started
-    executor.drop(result)
-    return taken, result.results[0].gas_usage // 100
-
-
 METHOD = "class C%d { init() {} m(n) { storage.put('n', '' + n); return storage.get('n'); } }\nmodule.exports = C%d;\n"
 ABI = [{"name": "m", "args": ["number"], "amountLimit": []}]
 
@@ -149,31 +138,15 @@ def _hostile() -> dict[str, str]:
     return {payload["name"]: payload["code"] for payload in itertools.chain(payloads(), *files)}
 
 
-class _Worker:
-    """Owns the executor of one worker, and replaces it as the pool would: when its heap is nearly full."""
-
-    def __init__(self) -> None:
-        self._executor = Executor(MemoryState(), limits=LIMITS)
-
-    def executor(self) -> Executor:
-        """Returns the executor for the next call; a former one is closed."""
-        if self._executor.condemned or self._executor.heap_bytes() >= RECYCLE_BYTES:
-            self._executor.close()
-            self._executor = Executor(MemoryState(), limits=LIMITS)
-        return self._executor
-
-    def close(self) -> None:
-        """Closes the executor."""
-        self._executor.close()
-
-
-def _seconds_per_gas(worker: _Worker, code: str) -> float | None:
+def _seconds_per_gas(runner: BareRunner, code: str) -> float | None:
     """Returns processor time for a unit of gas of one contract, or None when it uses too little gas to say anything."""
     taken = []
     for _ in range(GAS_ROUNDS):
-        executor = worker.executor()
+        executor = runner.executor()
         started = time.process_time()
-        _, used = _run(executor, code)
+        result = executor.run(bare_batch(code, GAS_LIMIT))
+        executor.drop(result)
+        used = result.results[0].gas_usage // 100
         taken.append((time.process_time() - started) / max(used, 1))
         if used < LEAST_GAS:
             return None
@@ -188,9 +161,9 @@ def gas(_count: int, _rounds: int) -> dict[str, float]:
     do not count, and V8's helper threads do. Below 200,000 gas the fixed cost of a call hides the price.
     """
     per_gas = {}
-    with contextlib.closing(_Worker()) as worker:
+    with contextlib.closing(BareRunner(TRANSACTION_MS)) as runner:
         for name, code in _hostile().items():
-            seconds = _seconds_per_gas(worker, code)
+            seconds = _seconds_per_gas(runner, code)
             if seconds is not None:
                 per_gas[name] = seconds
     ranking = sorted(per_gas, key=lambda name: per_gas[name], reverse=True)

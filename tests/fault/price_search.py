@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tests.support.memory_state import MemoryState
-from vm_service.model import Batch, BlockContext, Limits, Mode
+from tests.support.bare_runner import BareRunner, bare_batch
 from vm_service.sandbox.isolate import IsolateError
-from vm_service.worker.executor import Executor
 
 DATA = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 """A form is the body of a function of `n`. An operation is a statement about `R` (receiver), `A` and `B` (arguments),
@@ -35,9 +33,7 @@ TOUCHED = 0.5
 """How often there is one."""
 SIZES = (0, 1, 2, 4, 8, 16, 20, 50, 63, 65, 100, 256, 300, 1000, 1025, 3000, 10000, 30000, 100000)
 
-LIMITS = Limits(transaction_ms=4_000)
-RECYCLE_BYTES = LIMITS.heap_bytes * 3 // 4
-BLOCK = BlockContext(1, b"", "witness", 0)
+TRANSACTION_MS = 4_000
 GAS = 1_500_000
 """For a first look; what is suspect is measured with all that a transaction may buy."""
 FULL_GAS = 4_000_000
@@ -92,32 +88,19 @@ class Pair:
         )
 
 
-class Meter:
-    """Owns an executor and replaces it as the pool would."""
-
-    def __init__(self) -> None:
-        self._executor = Executor(MemoryState(), limits=LIMITS)
-
-    def measure(self, pair: Pair, gas: int) -> tuple[float, int, str]:
-        """Returns nanoseconds for a unit of gas, gas, and how it ended."""
-        if self._executor.condemned or self._executor.heap_bytes() >= RECYCLE_BYTES:
-            self.close()
-            self._executor = Executor(MemoryState(), limits=LIMITS)
-        call = {"contract": "Contractbench", "action": "run", "data": "[]", "source": pair.program(), "gas_limit": gas}
-        started = time.process_time()
-        try:
-            result = self._executor.run(Batch(Mode.BARE, lambda _: BLOCK, calls=[call]))
-        except IsolateError as error:
-            return (time.process_time() - started) * 1e9 / gas, gas, type(error).__name__
-        taken = time.process_time() - started
-        self._executor.drop(result)
-        used = result.results[0].gas_usage // 100
-        status = result.results[0].status
-        return taken * 1e9 / max(used, LEAST_GAS), used, "" if status is None else status.message[:100]
-
-    def close(self) -> None:
-        """Frees the engine."""
-        self._executor.close()
+def measure(runner: BareRunner, pair: Pair, gas: int) -> tuple[float, int, str]:
+    """Returns nanoseconds for a unit of gas, gas, and how it ended."""
+    executor, batch = runner.executor(), bare_batch(pair.program(), gas)
+    started = time.process_time()
+    try:
+        result = executor.run(batch)
+    except IsolateError as error:
+        return (time.process_time() - started) * 1e9 / gas, gas, type(error).__name__
+    taken = time.process_time() - started
+    executor.drop(result)
+    used = result.results[0].gas_usage // 100
+    status = result.results[0].status
+    return taken * 1e9 / max(used, LEAST_GAS), used, "" if status is None else status.message[:100]
 
 
 class Chooser:
@@ -199,14 +182,14 @@ def search(seconds: float, seed: int, only: str = "") -> tuple[int, int, Found]:
     operations = [operation for operation in _operations() if only in operation]
     tried = counted = 0
     started = time.monotonic()
-    with contextlib.closing(Meter()) as meter:
+    with contextlib.closing(BareRunner(TRANSACTION_MS)) as runner:
 
         def look(pair: Pair) -> float:
             nonlocal tried, counted
             tried += 1
-            ns, used, ending = meter.measure(pair, GAS)
+            ns, used, ending = measure(runner, pair, GAS)
             if ns > SUSPECT_NS:
-                ns, used, ending = min(meter.measure(pair, FULL_GAS) for _ in range(2))
+                ns, used, ending = min(measure(runner, pair, FULL_GAS) for _ in range(2))
             is_counted = used >= LEAST_GAS
             chooser.learn(pair, is_counted)
             counted += is_counted

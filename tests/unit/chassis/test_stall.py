@@ -8,13 +8,9 @@ import time
 import pytest
 
 from chassis.stall import StallWatch
+from tests.support.waiting import until
 
 WAIT_S = 10
-
-
-async def until_measured(measured: list[float], count: int) -> None:
-    while len(measured) < count:  # noqa: ASYNC110 - a list has no event
-        await asyncio.sleep(0.01)
 
 
 def block_until_reported(caplog: pytest.LogCaptureFixture) -> None:
@@ -27,7 +23,7 @@ def block_until_reported(caplog: pytest.LogCaptureFixture) -> None:
 async def test_a_turning_loop_is_measured_and_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     measured: list[float] = []
     with StallWatch(measured.append, stall_s=WAIT_S):
-        await until_measured(measured, 2)
+        await until(lambda: len(measured) >= 2)
     assert all(0 <= seconds < WAIT_S for seconds in measured)
     assert caplog.messages == []
 
@@ -39,7 +35,7 @@ async def test_a_standing_loop_is_reported_where_it_stands_and_again_when_it_tur
     measured: list[float] = []
     with StallWatch(measured.append, stall_s=0.05):
         block_until_reported(caplog)
-        await until_measured(measured, 1)
+        await until(lambda: bool(measured))
     stalled, resumed = caplog.records[0], caplog.records[-1]
     assert any("block_until_reported" in call for call in stalled.__dict__["at"])
     assert resumed.getMessage() == "event_loop_resumed"
