@@ -117,3 +117,14 @@ class BlockRefusedError(VmError):
     def __init__(self, why: str) -> None:
         """Creates the error."""
         super().__init__(why)
+
+
+class NoGenesisError(VmError):
+    """The store is empty: the chain has no genesis yet, so nothing can be executed on it."""
+
+    reason = "NO_GENESIS"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self) -> None:
+        """Creates the error."""
+        super().__init__("the chain has no genesis yet; run `v8vm genesis FILE`, then send the request again")

@@ -1,6 +1,8 @@
 """The command `v8vm genesis FILE`: builds the first version of a chain and commits it to an empty store."""
 
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -34,7 +36,9 @@ def run(
 ) -> None:
     """Executes block 0 as the file describes it, and commits it. The same file again changes nothing."""
     try:
-        first = genesis.build(genesis_file.load(file))
+        described = genesis_file.load(file)
+        _require_past(described.time_ns)
+        first = genesis.build(described)
         version = 0 if output is not None else _commit(first, state_address)
     except genesis.GenesisError as error:
         _fail(str(error), error)
@@ -56,6 +60,28 @@ def _fail(message: str, cause: Exception) -> NoReturn:
     raise typer.Exit(1) from cause
 
 
+def _require_past(time_ns: int) -> None:
+    """Refuses a first block that lies ahead of the clock.
+
+    Raises:
+        GenesisError: it does.
+    """
+    now_ns = time.time_ns()
+    if time_ns > now_ns:
+        raise genesis.GenesisError(
+            f"chain.time {_shown(time_ns)} is in the future (the clock shows {_shown(now_ns)}): "
+            "a block must be later than its parent, so no block could follow genesis until then"
+        )
+
+
+def _shown(time_ns: int) -> str:
+    """Writes a time in UTC; years that Python cannot write, in nanoseconds."""
+    try:
+        return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError):
+        return f"{time_ns} ns"
+
+
 def _commit(first: genesis.FirstVersion, address: str) -> int:
     """Commits the first version; returns its number.
 
@@ -75,6 +101,8 @@ def _commit(first: genesis.FirstVersion, address: str) -> int:
         found = store.commit(request, validate_only=True)  # tells whether anything was committed before
         if not found.duplicate and found.parent_version != 0:
             raise genesis.GenesisError(f"the store at {address} is not empty: it has version {found.parent_version}")
-        return store.commit(request).version
+        version = store.commit(request).version
+        store.finalize(first.commit_id)  # discarding it would leave an empty store under a running chain
+        return version
     finally:
         store.close()

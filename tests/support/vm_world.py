@@ -106,8 +106,15 @@ class Signer:
 class VmWorld:
     """A running VM service with its store, and stubs for both."""
 
-    def __init__(self, data_dir: Path, users: Sequence[str], **flags: object) -> None:
-        """Starts both processes on a chain where each user has iost; `flags` are settings of the VM service."""
+    def __init__(self, data_dir: Path, users: Sequence[str], *, with_genesis: bool = True, **flags: object) -> None:
+        """Starts both processes on a chain where each user has iost.
+
+        Args:
+            data_dir: folder of the store and of the VM service's cache.
+            users: names of the accounts.
+            with_genesis: whether the first version is committed; otherwise the store stays empty.
+            flags: settings of the VM service.
+        """
         self.users = users
         self.signer = Signer()
         self._data_dir = data_dir / "state"
@@ -117,11 +124,16 @@ class VmWorld:
         self.channel: grpc.Channel | None = None
         self.state_channel: grpc.Channel | None = None
         try:
-            commit_first_version(self.state.address, first_version(users))
+            if with_genesis:
+                self.commit_genesis()
             self.start_vm()
         except BaseException:
             self.close()
             raise
+
+    def commit_genesis(self) -> None:
+        """Commits the first version of the chain to the store, which must be empty."""
+        commit_first_version(self.state.address, first_version(self.users))
 
     def start_vm(self, **flags: object) -> None:
         """Starts the VM service with further settings, waits until it is ready, and makes the stubs."""
@@ -198,10 +210,12 @@ class VmWorld:
 
 
 @contextmanager
-def running(data_dir: Path, users: int | Sequence[str] = 8, **flags: object) -> Iterator[VmWorld]:
+def running(
+    data_dir: Path, users: int | Sequence[str] = 8, *, with_genesis: bool = True, **flags: object
+) -> Iterator[VmWorld]:
     """Runs a world with users of these names, or so many of them; its processes are gone afterwards."""
     names = [f"user{number:05}" for number in range(users)] if isinstance(users, int) else users
-    world = VmWorld(data_dir, names, **flags)
+    world = VmWorld(data_dir, names, with_genesis=with_genesis, **flags)
     try:
         yield world
     finally:

@@ -7,7 +7,7 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
-from vm_service.errors import BatchStoppedError, BlockRefusedError
+from vm_service.errors import BatchStoppedError, BlockRefusedError, NoGenesisError
 from vm_service.model import Batch, BlockContext, Committed, Mode, Need, View
 from vm_service.worker import channel
 from vm_service.worker.executor import Executor
@@ -24,6 +24,7 @@ class BatchService:
     def __init__(self, executor: Executor, store: StateClient, intake: Intake, *, build_id: str) -> None:
         """Puts the parts together; `build_id` names runtime, gas schedule and engine."""
         self._executor = executor
+        self._store = store
         self._intake = intake
         self._build_id = build_id
         self.runner = Runner(executor, store)
@@ -42,11 +43,14 @@ class BatchService:
         """Answers a batch: one serialised response for each request.
 
         Raises:
+            NoGenesisError: the store is empty, and the work needs a chain.
             ServiceError: the call failed.
             HostError, IsolateError: as `Executor.run`.
         """
         self.runner.running = self._places = None
         self.runner.conflict_count = 0
+        if work.kind != "compile" and not self._store.has_genesis():
+            raise NoGenesisError
         return self._methods[work.kind](work)
 
     def item_at(self, index: int) -> tuple[int, bytes]:
@@ -229,13 +233,13 @@ class BatchService:
 def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:
     """Returns the block context that the caller brought.
 
-    Block 0 is genesis, where no authority is checked and no gas is paid: it exists on an empty store only.
+    Block 0 is genesis, where no authority is checked and no gas is paid: only `v8vm genesis` makes it.
     """
     context = convert.block_context(header)
 
-    def block(view: View) -> BlockContext:
-        if context.number == 0 and view.version != 0:
-            raise BlockRefusedError("block 0 needs an empty store")
+    def block(_: View) -> BlockContext:
+        if context.number == 0:
+            raise BlockRefusedError("block 0 is the genesis of the chain, which is committed already")
         return context
 
     return block

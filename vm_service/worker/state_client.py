@@ -108,6 +108,7 @@ class StateClient:
         self.read_call_count = 0
         self.epoch = 0
         self._was_ready = False
+        self._has_genesis = False
 
     def connect(self, timeout_s: float) -> None:
         """Waits for the connection.
@@ -116,9 +117,10 @@ class StateClient:
             RemoteError: the store cannot be reached.
         """
         try:
-            self._inspection.GetHead(inspection_pb.GetHeadRequest(), wait_for_ready=True, timeout=timeout_s)
+            head = self._inspection.GetHead(inspection_pb.GetHeadRequest(), wait_for_ready=True, timeout=timeout_s)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
+        self._has_genesis = head.version > 0
         if self._on_lost is not None:
             self._channel.subscribe(self._watch)
 
@@ -128,6 +130,16 @@ class StateClient:
         elif self._was_ready and self._on_lost is not None:
             on_lost, self._on_lost = self._on_lost, None
             on_lost()
+
+    def has_genesis(self) -> bool:
+        """Tells whether the store holds a first version; asks it until it does, and never again.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        if not self._has_genesis:
+            self._has_genesis = self._call(self._inspection.GetHead, inspection_pb.GetHeadRequest()).version > 0
+        return self._has_genesis
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
@@ -191,6 +203,14 @@ class StateClient:
             raise ConflictError([key.decode() for key in conflict.keys]) from error
         failpoint.hit("worker.after_commit")
         return Committed(response.version, response.commitment, response.parent_version, response.duplicate)
+
+    def finalize(self, block_id: bytes) -> None:
+        """Makes a block final: it can no longer be discarded.
+
+        Raises:
+            RemoteError: the store cannot be reached, or does not know the block.
+        """
+        self._call(self._state.FinalizeBlock, state_pb.FinalizeBlockRequest(block_id=block_id))
 
     # -- what was seen before ------------------------------------------------------------------------------------
 

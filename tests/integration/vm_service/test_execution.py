@@ -300,7 +300,7 @@ def test_a_block_on_an_unknown_parent_is_an_error(world: VmWorld) -> None:
 # -- what nobody may ask for -------------------------------------------------------------------------------------------
 
 
-def test_block_0_is_refused_on_a_store_that_is_not_empty(world: VmWorld) -> None:
+def test_block_0_is_refused_once_there_is_a_genesis(world: VmWorld) -> None:
     made = world.signer.transfer(ALICE, BOBBY, sign=False)
     genesis = block_pb2.BlockHeader(number=0, time_ns=time.time_ns())
     with pytest.raises(grpc.RpcError) as caught:

@@ -3,8 +3,16 @@
 import json
 from pathlib import Path
 
+import grpc
 import pytest
+from typer.testing import CliRunner
 
+from chassis.channels import sync_channel
+from chassis.errors import from_rpc_error
+from iost.state.v1 import state_service_pb2 as state_pb
+from iost.state.v1 import state_service_pb2_grpc as state_rpc
+from tests.support.state_process import running as running_state
+from vm_service import genesis_cli
 from vm_service.genesis import GenesisError, build
 from vm_service.genesis_file import load
 from vm_service.state_keys import StoredValue, contract_key, field_key, plain_key
@@ -151,3 +159,37 @@ def test_a_call_that_fails_is_an_error(file: Path) -> None:
 
     with pytest.raises(GenesisError, match=r"note.iost write (?s:.*)abi write not found"):
         build(load(file))
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def command(file: Path, *options: str) -> tuple[int, str]:
+    """Runs `v8vm genesis`; returns its exit code and what it wrote."""
+    done = CliRunner().invoke(genesis_cli.app, [*options, str(file)])
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"), [("2099-01-01T00:00:00Z", "2099-01-01T00:00:00Z"), ("1" + 25 * "0", "1" + 25 * "0" + " ns")]
+)
+def test_a_time_in_the_future_is_refused_with_its_reason(file: Path, moment: str, shown: str) -> None:
+    file.write_text(FILE.replace("2026-01-01T00:00:00Z", moment), "utf-8")
+
+    code, output = command(file, "--state-address=127.0.0.1:1")
+
+    assert code != 0
+    assert f"chain.time {shown} is in the future" in output
+    assert "a block must be later than its parent" in output
+
+
+def test_genesis_is_final_and_applying_it_again_changes_nothing(file: Path, tmp_path: Path) -> None:
+    with running_state(tmp_path / "state") as state:
+        first = command(file, f"--state-address={state.address}")
+        again = command(file, f"--state-address={state.address}")
+        assert first == again
+        assert first[0] == 0
+        block_id = bytes.fromhex(first[1].split("block ")[1].split(",")[0])
+        with sync_channel(state.address) as channel, pytest.raises(grpc.RpcError) as caught:
+            state_rpc.StateServiceStub(channel).DiscardBlock(state_pb.DiscardBlockRequest(block_id=block_id))
+    assert from_rpc_error(caught.value).code is grpc.StatusCode.FAILED_PRECONDITION
