@@ -21,7 +21,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 import grpc.aio
 import uvloop
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
 from chassis import config as configuration
@@ -30,13 +31,13 @@ from chassis import logging as chassis_logging
 from chassis.channels import Options, size_options
 from chassis.config import EXIT_USAGE, ServerConfig
 from chassis.errors import ErrorInterceptor
+from chassis.health import LIVENESS, HealthServicer
 from chassis.metrics import Metrics
 from chassis.stall import StallWatch
 
 EXIT_FAILED = 1
-LIVENESS = "liveness"
-"""Name under which health answers SERVING for as long as the event loop runs, whatever other services do: restarting
-this process would not bring them back."""
+DRAINING = "SERVICE_DRAINING"
+"""Why a service that is being stopped refuses transactions and commits."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = logging.getLogger(__name__)
@@ -57,8 +58,12 @@ class Server:
         port: the bound port.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, metrics: Metrics | None = None) -> None:
         """Binds the port.
+
+        Args:
+            config: settings of the service.
+            metrics: shows why commits are refused.
 
         Raises:
             StartError: the address cannot be listened on.
@@ -73,7 +78,9 @@ class Server:
             raise StartError(
                 f"cannot listen on {address}: the port is in use or the address is not of this machine"
             ) from error
-        self._health = health.aio.HealthServicer()
+        self._metrics = metrics
+        self._health = HealthServicer()
+        self._refusals: dict[str, str] = {}
         self._names: list[str] = []
         self._stopping = asyncio.Event()
         self._serving = True
@@ -126,22 +133,50 @@ class Server:
     async def set_serving(self, serving: bool) -> None:
         """Sets what health answers, for the process and each service: NOT_SERVING keeps new traffic away."""
         self._serving = serving
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._names):
-            await self._health.set(name, status)
+            self._health.set(name, serving=serving)
+        self._show_submit()
+
+    def set_submit(self, source: str, reason: str | None) -> None:
+        """Sets whether a part of the service accepts transactions and commits; health `submit` needs all parts.
+
+        Reads are another matter: see `set_serving`.
+
+        Args:
+            source: the part that speaks, for example "genesis".
+            reason: why it refuses them, an error reason such as "NO_GENESIS"; None: it accepts them.
+        """
+        if reason is None:
+            self._refusals.pop(source, None)
+        else:
+            self._refusals[source] = reason
+        self._show_submit()
+
+    @property
+    def submit_reason(self) -> str | None:
+        """Why transactions and commits are refused; None while they are accepted."""
+        if self.stop_requested:
+            return DRAINING
+        return next(iter(self._refusals.values()), None if self._serving else "NOT_SERVING")
+
+    def _show_submit(self) -> None:
+        reason = self.submit_reason or ""
+        self._health.set_submit(reason)
+        if self._metrics is not None:
+            self._metrics.show_refusal(reason)
 
     async def listen(self) -> None:
         """Adds health and reflection, then starts to answer."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
-        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection((*self._names, HEALTH_SERVICE, reflection.SERVICE_NAME), self.grpc)
+        self._health.set(LIVENESS, serving=True)
         await self.set_serving(self._serving)  # `start` may have learnt already that it does not
         await self.grpc.start()
 
     async def drain(self, grace_ms: int) -> None:
         """Waits until stopping is requested, then refuses new calls and lets running ones finish within the grace."""
         await self._stopping.wait()
-        await self._health.enter_graceful_shutdown()
+        self._health.close(DRAINING)
         await self.grpc.stop(grace_ms / 1000)
 
 
@@ -183,7 +218,7 @@ def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics
 
 
 async def _serve(service: str, config: ServerConfig, start: Start, stop: Stop, metrics: Metrics | None) -> int:
-    server = Server(config)
+    server = Server(config, metrics)
     stop_metrics = _serve_metrics(config, metrics)
     _watch_signals(server)
     try:

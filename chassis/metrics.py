@@ -31,7 +31,7 @@ class Metrics:
     """The metrics of one service. REQUIRES: names unique within the service; prometheus-client refuses a second one.
 
     Attributes:
-        rows: what is declared, in order; every service has `loop_lag`, the others are its own.
+        rows: what is declared, in order; every service has `loop_lag` and `submit_refused`, the others are its own.
     """
 
     def __init__(self, service: str) -> None:
@@ -39,6 +39,15 @@ class Metrics:
         self.rows: list[MetricRow] = []
         self._prefix = f"v8vm_{service}"
         self.loop_lag = self.histogram("event_loop_lag_seconds", "Time until the event loop takes up what it is given.")
+        self._refused = self.gauge(
+            "submit_refused", "1 while transactions and commits are refused, by reason; absent otherwise.", ("reason",)
+        )
+
+    def show_refusal(self, reason: str) -> None:
+        """Shows why transactions and commits are refused; an empty reason: they are accepted."""
+        self._refused.clear()
+        if reason:
+            self._refused.labels(reason).set(1)
 
     def _declare(self, name: str, kind: str, help: str, labels: Sequence[str]) -> str:
         full_name = f"{self._prefix}_{name}"

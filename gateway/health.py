@@ -1,4 +1,7 @@
-"""Health of the gateway: it serves while a VM service and the state service do."""
+"""Health of the gateway: it serves while a VM service and the state service do.
+
+It accepts transactions (health name `submit`) while one of its VM services does.
+"""
 
 import asyncio
 import logging
@@ -43,4 +46,5 @@ async def watch(server: Server, vms: VmPool, state: Peer, patience_ms: int) -> N
             event = "peers_back" if serving else "peers_lost"
             log.warning(event, extra={"vm_up": vms.up, "state_up": state.up})
         await server.set_serving(serving)
+        server.set_submit("vm", vms.refusal)
         await asyncio.sleep(PROBE_INTERVAL_S)

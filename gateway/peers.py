@@ -1,13 +1,13 @@
 """Connections to the services behind the gateway: calls as bytes, load, and whether the service says that it serves."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
 
+from chassis import health
 from chassis.channels import CallPolicy, aio_channel
 
 POLICIES: Sequence[CallPolicy] = (
@@ -16,7 +16,7 @@ POLICIES: Sequence[CallPolicy] = (
     CallPolicy(service="iost.vm.v1.ExecutionService", method="ExecuteBlock", timeout_ms=120_000),
     CallPolicy(service="iost.vm.v1.ExecutionService", method="ValidateBlock", timeout_ms=120_000),
     CallPolicy(service="iost.state.v1.InspectionService", method="StreamEvents", timeout_ms=0, attempts=1),
-    CallPolicy(service="grpc.health.v1.Health", attempts=1),
+    *health.POLICIES,
 )
 
 PROBE_INTERVAL_S = 0.5
@@ -36,15 +36,25 @@ class Peer:
         channel: for typed stubs.
         in_flight: calls in progress.
         up: the last health check said SERVING; optimistic before the first one.
+        refusal: why it refuses transactions and commits; None: it accepts them.
     """
+
+    UNREACHABLE = "STATE_SERVICE_UNREACHABLE"
+    """Its `refusal` while it cannot be reached."""
 
     def __init__(self, address: str, max_message_bytes: int) -> None:
         self.address = address
         self.channel = aio_channel(address, max_message_bytes=max_message_bytes, policies=POLICIES)
         self.in_flight = 0
         self.up = True
+        self.refusal: str | None = None
         self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
-        self._prober = asyncio.create_task(self._probe(), name=f"probe {address}")
+        self._watchers = (
+            asyncio.create_task(self._probe(), name=f"probe {address}"),
+            asyncio.create_task(
+                health.follow_submit(self.channel, self.UNREACHABLE, self._on_submit), name=f"follow {address}"
+            ),
+        )
 
     async def call(self, method: str, raw: bytes, timeout_s: float | None) -> bytes:
         """Calls a method (`/package.Service/Method`) with a serialized request.
@@ -73,10 +83,13 @@ class Peer:
 
     async def close(self, grace_s: float = 0) -> None:
         """Stops probing and closes the channel once calls in progress have ended, at most after the grace."""
-        self._prober.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._prober
+        for task in self._watchers:
+            task.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
         await self.channel.close(grace_s)
+
+    def _on_submit(self, reason: str | None) -> None:
+        self.refusal = reason
 
     async def _probe(self) -> None:
         check = self.channel.unary_unary(

@@ -36,6 +36,8 @@ EXECUTE = "/iost.vm.v1.ExecutionService/ExecuteTransactions"
 class VmEndpoint(Peer):
     """One VM service, with the gatherer of single transactions that go to it."""
 
+    UNREACHABLE = "VM_SERVICE_UNREACHABLE"
+
     def __init__(self, address: str, max_message_bytes: int, *, gather_count: int, gather_in_flight: int) -> None:
         super().__init__(address, max_message_bytes)
         self.gatherer = Gatherer(
@@ -120,6 +122,15 @@ class VmPool:
     def up(self) -> bool:
         """Whether at least one VM service says that it serves."""
         return any(endpoint.up for endpoint in self._endpoints.values())
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no VM service accepts transactions; None while one does."""
+        refusals = [
+            endpoint.refusal or (None if endpoint.up else VmEndpoint.UNREACHABLE)
+            for endpoint in self._endpoints.values()
+        ]
+        return None if None in refusals else next(iter(refusals), NoEndpointError.reason)
 
     def all(self) -> list[VmEndpoint]:
         """Returns the VM services that serve; all known ones when none does."""

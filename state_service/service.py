@@ -1,8 +1,9 @@
 """One running state service: the open store, its life, and what happens when writing fails.
 
 start            open the engine and the store; health SERVING
-writes stop      health NOT_SERVING, reads go on. What follows depends on the reason:
-disk full    waited out; once there is space again, the store is opened anew: what the disk says is true
+writes stop      health name `submit` NOT_SERVING, reads go on. What follows depends on the reason:
+disk full    waited out; once there is space again, the store is opened anew (health NOT_SERVING meanwhile):
+             what the disk says is true
 damage       stays as it is, so that an operator can look; a restart would not mend it
 other        the process ends with exit code 1: a restart reads from disk what became of the write
 stop             finish what was accepted, close
@@ -11,9 +12,11 @@ stop             finish what was accepted, close
 import asyncio
 import logging
 import shutil
+import time
 
 from chassis.lifecycle import Server, StartError
 from iost.state.v1 import admin_service_pb2_grpc, inspection_service_pb2_grpc, state_service_pb2_grpc
+from state_service.acceptance import Acceptance
 from state_service.admin import AdminServicer
 from state_service.config import StateConfig
 from state_service.errors import (
@@ -51,6 +54,8 @@ class Service:
         self._failure: StateError | None = None
         self._recovering: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._acceptance = Acceptance(config)
 
     def store(self) -> Store:
         """Returns the open store.
@@ -81,6 +86,16 @@ class Service:
         )
         server.expose(*SERVICES)
         self._ending = asyncio.create_task(self._end_streams(server), name="state-end-streams")
+        self._watching = asyncio.create_task(self._watch_acceptance(server), name="state-watch-acceptance")
+
+    async def _watch_acceptance(self, server: Server) -> None:
+        """Keeps health name `submit` up to date, also while no commit comes."""
+        while True:
+            self._show_acceptance(server)
+            await asyncio.sleep(_SPACE_CHECK_S)
+
+    def _show_acceptance(self, server: Server) -> None:
+        server.set_submit("store", self._acceptance.refusal(self._store, self._free_bytes(), time.monotonic()))
 
     async def _end_streams(self, server: Server) -> None:
         """Ends endless streams when the process is asked to stop; their callers resume elsewhere."""
@@ -94,7 +109,7 @@ class Service:
 
     async def stop(self) -> None:
         """Closes the store."""
-        for task in (self._ending, self._recovering):
+        for task in (self._ending, self._recovering, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -125,13 +140,14 @@ class Service:
 
     async def _follow_up(self, failure: StateError) -> None:
         assert self._server is not None, "the store is opened by start"
-        await self._server.set_serving(False)
+        self._show_acceptance(self._server)
         if not isinstance(failure, StorageFullError):
             if not isinstance(failure, CorruptionError):
                 self._server.request_stop(failure.reason, failed=True)
             return
         while self._free_bytes() < max(self._config.min_free_bytes, _REOPEN_BYTES):  # noqa: ASYNC110 - a disk has no event
             await asyncio.sleep(_SPACE_CHECK_S)
+        await self._server.set_serving(False)
         store, self._store = self._store, None
         show(None)
         assert store is not None, "writes stop only in an open store"
@@ -139,6 +155,7 @@ class Service:
         while not await self._reopened():  # noqa: ASYNC110 - the same
             await asyncio.sleep(_SPACE_CHECK_S)
         await self._server.set_serving(True)
+        self._show_acceptance(self._server)
         log.info("store_reopened", extra={"after": failure.reason})
 
     async def _reopened(self) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from chassis.errors import ErrorInterceptor, MalformedRequestError, ServiceError
+from chassis.health import HealthServicer
 from gateway.client.canonical import transaction_hash
 from iost.chain.v1 import receipt_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection
@@ -193,6 +194,7 @@ class FakeServer:
         self.fake = fake
         self.port = 0
         self._server: grpc.aio.Server | None = None
+        self.health = HealthServicer()
 
     @property
     def address(self) -> str:
@@ -205,9 +207,8 @@ class FakeServer:
         for kind, add in _ADDERS:
             if isinstance(self.fake, kind):
                 add(_Complete(self.fake), self._server)
-        servicer = health.aio.HealthServicer()
-        await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, self._server)
+        self.health.set("", serving=True)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 

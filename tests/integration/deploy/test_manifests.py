@@ -54,6 +54,8 @@ def test_every_service_has_a_workload_a_door_and_probes(manifests: list[dict[str
             assert container[probe]["grpc"]["port"] == PORTS[name]
         # Restarting a healthy process because another one is away would only make things worse.
         assert container["livenessProbe"]["grpc"]["service"] == "liveness"
+        # A Service lists ready pods only: with the name `submit` a full disk would take the reads away as well.
+        assert "service" not in container["readinessProbe"]["grpc"]
         assert services[name]["clusterIP"] == "None"
         assert services[name]["ports"][0]["port"] == PORTS[name]
         selector = services[name]["selector"].items()

@@ -14,8 +14,8 @@ def test_names_carry_product_and_service_and_rows_describe_them() -> None:
     assert 'v8vm_tool_batches_total{result="ok"} 2.0' in text
     assert "v8vm_tool_workers 4.0" in text
     assert 'v8vm_tool_batch_seconds_bucket{le="0.005"} 1.0' in text
-    common, *own = metrics.rows
-    assert common.name == "v8vm_tool_event_loop_lag_seconds"
+    lag, refused, *own = metrics.rows
+    assert [lag.name, refused.name] == ["v8vm_tool_event_loop_lag_seconds", "v8vm_tool_submit_refused"]
     assert own[0] == MetricRow("v8vm_tool_batches_total", "counter", "Batches.", ("result",))
     assert [row.kind for row in own] == ["counter", "gauge", "histogram"]
 
