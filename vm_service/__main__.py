@@ -11,6 +11,7 @@ from chassis.channels import aio_channel
 from vm_service import server as face
 from vm_service.config import VmConfig
 from vm_service.errors import NoWorkersError
+from vm_service.manager import genesis_watch
 from vm_service.manager.manager import VMManager
 from vm_service.manager.supervisor import WorkerGoneError
 from vm_service.metrics import METRICS
@@ -44,12 +45,14 @@ class VmService:
         server.expose(*face.register(server.grpc, self._manager, lambda: server.stop_requested))
 
     def _follow_state(self, server: lifecycle.Server) -> None:
-        """Lets health name `submit` say what the state service says of commits."""
+        """Lets health name `submit` say what the state service says of commits, and whether there is a genesis."""
         self._state = aio_channel(self._config.state_address, policies=health.POLICIES)
         following = health.follow_submit(
             self._state, "STATE_SERVICE_UNREACHABLE", lambda reason: server.set_submit("state", reason)
         )
+        watching = genesis_watch.watch(self._state, lambda reason: server.set_submit("genesis", reason))
         self._background.append(asyncio.create_task(following, name="follow state service"))
+        self._background.append(asyncio.create_task(watching, name="watch for genesis"))
 
     @staticmethod
     async def _drain(server: lifecycle.Server, manager: VMManager) -> None:

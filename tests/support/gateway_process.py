@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import grpc
+
 from chassis.channels import sync_channel
 from gateway.demo.processes import Program, Service
 from iost.vm.v1 import execution_service_pb2 as pb
@@ -15,8 +17,8 @@ EXECUTE = "/iost.gateway.v1.TransactionService/ExecuteTransactions"
 
 
 @contextmanager
-def in_front_of(world: VmWorld, log_dir: Path) -> Iterator[None]:
-    """Lets `world.execute` go through a gateway; its log goes to a file of `log_dir`."""
+def in_front_of(world: VmWorld, log_dir: Path) -> Iterator[grpc.Channel]:
+    """Lets `world.execute` go through a gateway, whose channel it yields; its log goes to a file of `log_dir`."""
     assert world.vm is not None
     addresses = (f"--vm-address={world.vm.address}", f"--state-address={world.state.address}")
     gateway = Service(Program("gateway", "gateway", free_ports(1)[0], addresses), log_dir)
@@ -29,7 +31,7 @@ def in_front_of(world: VmWorld, log_dir: Path) -> Iterator[None]:
                 EXECUTE, pb.ExecuteTransactionsRequest.SerializeToString, pb.ExecuteTransactionsResponse.FromString
             )
             world.execution = SimpleNamespace(ExecuteTransactions=execute)  # type: ignore[assignment]
-            yield
+            yield channel
     finally:
         world.execution = direct
         gateway.stop()

@@ -1,6 +1,7 @@
 """A store without genesis: the VM service and the gateway refuse work on it, and genesis stays possible."""
 
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,17 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chassis import health
 from chassis.errors import from_rpc_error
 from iost.chain.v1 import block_pb2, receipt_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as pb
 from tests.support.gateway_process import in_front_of
+from tests.support.node import free_ports
 from tests.support.vm_world import VmWorld, running
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -71,6 +76,43 @@ def refusal(method: Callable[..., Message], request: Message) -> tuple[str, grpc
 def transfers(world: VmWorld) -> Any:
     """Returns the status of a transfer."""
     return world.execute(world.signer.transfer(ALICE, BOBBY)).outcomes[0].receipt.status.code
+
+
+def health_of(channel: grpc.Channel, name: str) -> tuple[bool, str]:
+    """Returns whether a health name says SERVING, and the reason beside it."""
+    answer, call = health_pb2_grpc.HealthStub(channel).Check.with_call(  # type: ignore[attr-defined]
+        health_pb2.HealthCheckRequest(service=name), timeout=10
+    )
+    reason = dict(call.trailing_metadata() or ()).get(health.REASON_KEY, "")
+    return answer.status == health_pb2.HealthCheckResponse.SERVING, reason
+
+
+def metrics_of(port: int) -> str:
+    """Reads the page of metrics."""
+    page: bytes = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read()
+    return page.decode()
+
+
+async def test_health_and_metrics_name_the_missing_genesis_until_it_is_there(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    with running(
+        tmp_path, users=2, with_genesis=False, worker_count_min=1, worker_count_max=1, metrics_port=port
+    ) as world:
+        assert world.channel is not None
+        channel = world.channel
+        await until(lambda: health_of(channel, health.SUBMIT) == (False, "NO_GENESIS"))
+        assert health_of(channel, "") == (True, "")
+        assert health_of(channel, health.LIVENESS) == (True, "")
+        assert 'v8vm_vm_submit_refused{reason="NO_GENESIS"} 1.0' in metrics_of(port)
+        with in_front_of(world, tmp_path) as gateway:
+            await until(lambda: health_of(gateway, health.SUBMIT) == (False, "NO_GENESIS"))
+            assert health_of(gateway, "") == (True, "")
+
+            world.commit_genesis()  # while both run: no request tells them
+
+            await until(lambda: health_of(channel, health.SUBMIT) == (True, ""))
+            await until(lambda: health_of(gateway, health.SUBMIT) == (True, ""))
+        assert "submit_refused{" not in metrics_of(port)
 
 
 def test_an_empty_store_takes_no_work_but_genesis(world: VmWorld) -> None:
