@@ -82,8 +82,14 @@ def to_events(result: Result) -> list[receipt_pb2.Event]:
     ]
 
 
-def to_outcome(tx_hash: bytes, result: Result, *, with_console: bool) -> execution_pb.TransactionOutcome:
-    """Returns the outcome of a transaction that the kernel dealt with."""
+def to_outcome(tx_hash: bytes, result: Result, *, details: bool) -> execution_pb.TransactionOutcome:
+    """Returns the outcome of a transaction that the kernel dealt with.
+
+    Args:
+        tx_hash: hash of the transaction.
+        result: answer of the kernel.
+        details: include what helps an author and is no part of the receipt: console lines and the place of a failure.
+    """
     if result.refused is not None:
         return refusal(tx_hash, result.refused)
     return execution_pb.TransactionOutcome(
@@ -91,7 +97,7 @@ def to_outcome(tx_hash: bytes, result: Result, *, with_console: bool) -> executi
         verdict=execution_pb.VERDICT_EXECUTED,
         receipt=to_receipt(tx_hash, result),
         events=to_events(result),
-        console_lines=result.console if with_console else (),
+        console_lines=result.console if details else (),
     )
 
 

@@ -13,8 +13,9 @@ from gateway.cli.options import GAS_UNIT
 from gateway.cli.plain import to_plain
 from gateway.client import base58
 from gateway.client.calls import status_name, verdict_name
-from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt
-from iost.gateway.v1.outcome_pb2 import VERDICT_DUPLICATE, TransactionOutcome
+from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt, Status
+from iost.gateway.v1.outcome_pb2 import VERDICT_DUPLICATE, Failure, TransactionOutcome
+from iost.gateway.v1.transaction_service_pb2 import CallOutcome
 
 PIPE_COLUMNS = 200
 """Width of tables that do not go to a terminal: a name and a contract id stay on one line."""
@@ -73,16 +74,16 @@ def gas_text(hundredths: int) -> str:
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 
 
-def status_text(receipt: Receipt) -> Text:
-    """Writes the status of a receipt in its colour."""
-    good = receipt.status.code == STATUS_CODE_SUCCESS
-    return Text(status_name(receipt.status.code).removeprefix("STATUS_CODE_"), style="green" if good else "red")
+def status_text(status: Status) -> Text:
+    """Writes a status in its colour."""
+    good = status.code == STATUS_CODE_SUCCESS
+    return Text(status_name(status.code).removeprefix("STATUS_CODE_"), style="green" if good else "red")
 
 
 def receipt_fields(receipt: Receipt) -> Iterable[tuple[str, object]]:
     """Lists what people want to know of a receipt."""
     yield "transaction", base58.encode(receipt.tx_hash)
-    yield "status", status_text(receipt)
+    yield "status", status_text(receipt.status)
     if receipt.status.message:
         yield "message", receipt.status.message
     yield "gas", gas_text(receipt.gas_usage)
@@ -92,6 +93,39 @@ def receipt_fields(receipt: Receipt) -> Iterable[tuple[str, object]]:
         yield "returns", text
     for entry in receipt.receipts:
         yield "receipt", f"{entry.func_name} {entry.content}"
+
+
+def call_fields(outcome: CallOutcome) -> Iterable[tuple[str, object]]:
+    """Lists what people want to know of a read-only call."""
+    yield "status", status_text(outcome.status)
+    if outcome.status.message:
+        yield "message", outcome.status.message
+    yield from failure_fields(outcome.failure)
+    if outcome.returns:
+        yield "returns", outcome.returns
+    yield "gas", gas_text(outcome.gas_usage)
+    for line in outcome.console_lines:
+        yield "console", line
+
+
+def failure_fields(failure: Failure) -> Iterable[tuple[str, object]]:
+    """Lists where something failed, the innermost place first, and what was thrown."""
+    for number, frame in enumerate(failure.frames):
+        where = f"{frame.contract}/{frame.action_name}"
+        if frame.line:
+            where += f" line {frame.line}, column {frame.column}"
+            where += f" in {frame.function_name}" if frame.function_name not in ("", frame.action_name) else ""
+        yield "called from" if number else "failed in", where
+        if frame.source_line and not number:
+            yield "", caret_text(frame.source_line, frame.column)
+    if failure.thrown_json:
+        yield "thrown", failure.thrown_json
+
+
+def caret_text(line: str, column: int) -> str:
+    """Writes a source line and, below it, a caret at a column counted from 1; tabs stay, so that both align."""
+    indent = "".join(unit if unit == "\t" else " " for unit in line[: column - 1])
+    return f"{line}\n{indent}^"
 
 
 def outcome_fields(outcome: TransactionOutcome) -> Iterable[tuple[str, object]]:
@@ -104,6 +138,7 @@ def outcome_fields(outcome: TransactionOutcome) -> Iterable[tuple[str, object]]:
     if outcome.verdict == VERDICT_DUPLICATE:
         yield "verdict", "DUPLICATE: executed before, this is its first receipt"
     yield from receipt_fields(outcome.receipt)
+    yield from failure_fields(outcome.failure)
     for event in outcome.events:
         yield "event", f"{event.contract}/{event.action_name} {event.data}"
     for line in outcome.console_lines:

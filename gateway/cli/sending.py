@@ -11,11 +11,12 @@ from google.protobuf import json_format
 from gateway.cli import options
 from gateway.cli.connection import connect
 from gateway.cli.options import ChainId, GasLimit, Gateway, InputError, Json, Key, Version
-from gateway.cli.output import gas_text, outcome_fields, print_fields, print_json
-from gateway.client import base58, canonical, key_files, transactions
-from gateway.client.calls import check, status_name
+from gateway.cli.output import call_fields, gas_text, outcome_fields, print_fields, print_json
+from gateway.client import TransactionError, base58, canonical, key_files, transactions
+from gateway.client.calls import check, is_success
 from iost.chain.v1.transaction_pb2 import Action, Transaction
 from iost.gateway.v1.outcome_pb2 import TransactionOutcome
+from iost.gateway.v1.transaction_service_pb2 import CallOutcome
 
 tx_app = typer.Typer(
     name="tx", help="Prepared transactions: files of JSON, made by `v8vm call --print`.", no_args_is_help=True
@@ -133,19 +134,22 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Calls a method without a transaction: nothing is kept, nothing is paid, no key is needed."""
+    values = options.arguments(args)
     with connect(gateway) as client:
-        outcome = client.call(contract, method, *options.arguments(args), publisher=publisher, version=version)
+        try:
+            outcome = client.call(contract, method, *values, publisher=publisher, version=version, trace=True)
+        except TransactionError as error:
+            _show_call(error.outcome, as_json)
+            raise
+    _show_call(outcome, as_json)
+
+
+def _show_call(outcome: CallOutcome | TransactionOutcome, as_json: bool) -> None:
+    assert isinstance(outcome, CallOutcome)
     if as_json:
         print_json(outcome)
-        return
-    print_fields(
-        [
-            ("status", status_name(outcome.status.code).removeprefix("STATUS_CODE_")),
-            ("returns", outcome.returns),
-            ("gas", gas_text(outcome.gas_usage)),
-            *(("console", line) for line in outcome.console_lines),
-        ]
-    )
+    else:
+        print_fields(call_fields(outcome))
 
 
 @tx_app.command("send")
@@ -167,7 +171,7 @@ def validate(
 ) -> None:
     """Asks whether a signed transaction would be accepted now; nothing is kept."""
     with connect(gateway) as client:
-        outcome = client.validate([_read(file)]).outcomes[0]
+        outcome = client.validate([_read(file)], trace=True).outcomes[0]
     _show(outcome, as_json)
 
 
@@ -198,17 +202,17 @@ def _read(file: Path) -> Transaction:
 
 def _send(transaction: Transaction, gateway: str, *, dry_run: bool, as_json: bool) -> None:
     with connect(gateway) as client:
-        outcome = client.execute([transaction], dry_run=dry_run).outcomes[0]
-    _show(outcome, as_json)
-    if dry_run and not as_json:
-        print_fields([("dry run", "nothing of this was kept")])
+        outcome = client.execute([transaction], dry_run=dry_run, trace=dry_run).outcomes[0]
+    _show(outcome, as_json, notes=[("dry run", "nothing of this was kept")] if dry_run else [])
 
 
-def _show(outcome: TransactionOutcome, as_json: bool, *, contract: str = "") -> None:
+def _show(
+    outcome: TransactionOutcome, as_json: bool, *, contract: str = "", notes: Sequence[tuple[str, object]] = ()
+) -> None:
     """Prints an outcome; a transaction that did not succeed also ends the command with its reason."""
     if as_json:
         print_json({"contract": contract, "outcome": outcome} if contract else outcome)
-        check(outcome)
-        return
+    else:
+        named = bool(contract) and is_success(outcome)  # a publication that failed made no contract
+        print_fields([*([("contract", contract)] if named else []), *outcome_fields(outcome), *notes])
     check(outcome)
-    print_fields([*([("contract", contract)] if contract else []), *outcome_fields(outcome)])

@@ -74,10 +74,26 @@ class AsyncClient:
     # --- transactions and calls --------------------------------------------------------------------------------------
 
     async def execute(
-        self, batch: Sequence[Transaction], *, dry_run: bool = False, timeout_s: float | None = None
+        self,
+        batch: Sequence[Transaction],
+        *,
+        dry_run: bool = False,
+        trace: bool = False,
+        assume_signed: bool = False,
+        timeout_s: float | None = None,
     ) -> tx.ExecuteTransactionsResponse:
-        """Executes signed transactions in order and commits them; with `dry_run` nothing is kept."""
-        request = tx.ExecuteTransactionsRequest(transactions=batch, dry_run=dry_run)
+        """Executes signed transactions in order and commits them; with `dry_run` nothing is kept.
+
+        Args:
+            batch: the transactions.
+            dry_run: answer what would happen, and keep nothing.
+            trace: with `dry_run`, answer lines and columns of failures.
+            assume_signed: with `dry_run`, take signatures for granted.
+            timeout_s: deadline in seconds.
+        """
+        request = tx.ExecuteTransactionsRequest(
+            transactions=batch, dry_run=dry_run, trace=trace, assume_signed=assume_signed
+        )
         return await _answer(self._transactions.ExecuteTransactions(request, timeout=timeout_s))
 
     async def send(
@@ -98,10 +114,10 @@ class AsyncClient:
         return calls.check(response.outcomes[0])
 
     async def validate(
-        self, batch: Sequence[Transaction], *, time_ns: int = 0, timeout_s: float | None = None
+        self, batch: Sequence[Transaction], *, time_ns: int = 0, trace: bool = False, timeout_s: float | None = None
     ) -> tx.ValidateTransactionsResponse:
-        """Asks, for each signed transaction alone, whether it would be accepted now."""
-        request = tx.ValidateTransactionsRequest(transactions=batch, time_ns=time_ns)
+        """Asks, for each signed transaction alone, whether it would be accepted now; `trace` as for `execute`."""
+        request = tx.ValidateTransactionsRequest(transactions=batch, time_ns=time_ns, trace=trace)
         return await _answer(self._transactions.ValidateTransactions(request, timeout=timeout_s))
 
     async def call(
@@ -112,14 +128,17 @@ class AsyncClient:
         publisher: str = "",
         gas_limit: int = 0,
         version: int = 0,
+        trace: bool = False,
         timeout_s: float | None = None,
     ) -> tx.CallOutcome:
-        """Calls a method without a transaction; nothing is kept.
+        """Calls a method without a transaction; nothing is kept. With `trace`, a failure tells lines and columns.
 
         Raises:
             TransactionError: the call failed.
         """
-        request = calls.call_request(contract, method, args, publisher=publisher, gas_limit=gas_limit, version=version)
+        request = calls.call_request(
+            contract, method, args, publisher=publisher, gas_limit=gas_limit, version=version, trace=trace
+        )
         response = await _answer(self._transactions.CallContracts(request, timeout=timeout_s))
         return calls.check_call(response.outcomes[0])
 

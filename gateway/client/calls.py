@@ -30,12 +30,14 @@ class TransactionError(Exception):
     Attributes:
         name: `STATUS_CODE_...` of the receipt, or `VERDICT_...` when there is none.
         message: the chain's deterministic text, or why the transaction was refused.
+        outcome: everything that the node answered: hash, receipt with gas, console lines, place of the failure.
     """
 
-    def __init__(self, name: str, message: str) -> None:
+    def __init__(self, name: str, message: str, outcome: TransactionOutcome | CallOutcome) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
         self.message = message
+        self.outcome = outcome
 
 
 class CompileError(Exception):
@@ -58,16 +60,21 @@ class Published:
 def check(outcome: TransactionOutcome) -> TransactionOutcome:
     """Returns the outcome of a transaction that succeeded; raises TransactionError for any other."""
     if not outcome.HasField("receipt"):
-        raise TransactionError(verdict_name(outcome.verdict), outcome.message)
-    _check_status(outcome.receipt.status)
+        raise TransactionError(verdict_name(outcome.verdict), outcome.message, outcome)
+    _check_status(outcome.receipt.status, outcome)
     return outcome
+
+
+def is_success(outcome: TransactionOutcome) -> bool:
+    """Tells whether a transaction took effect."""
+    return outcome.HasField("receipt") and outcome.receipt.status.code == STATUS_CODE_SUCCESS
 
 
 def check_call(outcome: CallOutcome) -> CallOutcome:
     """Returns the outcome of a call that succeeded; raises TransactionError for any other."""
     if outcome.verdict not in (VERDICT_UNSPECIFIED, VERDICT_EXECUTED):
-        raise TransactionError(verdict_name(outcome.verdict), outcome.status.message)
-    _check_status(outcome.status)
+        raise TransactionError(verdict_name(outcome.verdict), outcome.status.message, outcome)
+    _check_status(outcome.status, outcome)
     return outcome
 
 
@@ -78,9 +85,9 @@ def check_compiled(outcome: CompileOutcome) -> CompileOutcome:
     return outcome
 
 
-def _check_status(status: Status) -> None:
+def _check_status(status: Status, outcome: TransactionOutcome | CallOutcome) -> None:
     if status.code != STATUS_CODE_SUCCESS:
-        raise TransactionError(status_name(status.code), status.message)
+        raise TransactionError(status_name(status.code), status.message, outcome)
 
 
 def status_name(code: "StatusCode.ValueType") -> str:
@@ -94,12 +101,12 @@ def verdict_name(verdict: "Verdict.ValueType") -> str:
 
 
 def call_request(
-    contract: str, method: str, args: Sequence[object], *, publisher: str, gas_limit: int, version: int
+    contract: str, method: str, args: Sequence[object], *, publisher: str, gas_limit: int, version: int, trace: bool
 ) -> CallContractsRequest:
     """Makes the request of one read-only call."""
     data = action(contract, method, *args).data
     call = ContractCall(contract=contract, action_name=method, data=data, publisher=publisher, gas_limit=gas_limit)
-    return CallContractsRequest(calls=[call], version=version)
+    return CallContractsRequest(calls=[call], version=version, trace=trace)
 
 
 def compile_request(source: str, abi_json: str = "") -> CompileContractsRequest:

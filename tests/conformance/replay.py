@@ -240,7 +240,7 @@ class Replay:
         else:
             self._executor.drop(result)
         pairs = zip(admitted, result.results, strict=True)
-        digests.add(convert.to_outcome(item.tx_hash, found, with_console=False) for item, found in pairs)
+        digests.add(convert.to_outcome(item.tx_hash, found, details=False) for item, found in pairs)
         digests.add_state(result.reads, result.writes)
 
     def run(self) -> dict[str, object]:

@@ -76,9 +76,9 @@ def test_a_contract_is_replaced(node: Node, tmp_path: Path) -> None:
         (("call", "token.iost", "transfer", '["iost","alice","bobby","9999999999",""]'), "balance not enough"),
     ],
 )
-def test_failures_are_one_line(node: Node, arguments: tuple[str, ...], reason: str) -> None:
+def test_failures_have_one_line_of_reason(node: Node, arguments: tuple[str, ...], reason: str) -> None:
     failed = v8vm(node, *arguments, "--key", node.key_file("alice"), code=1)
-    assert failed.stdout == ""
+    assert "RUNTIME_ERROR" in failed.stdout
     assert failed.stderr.startswith("v8vm: STATUS_CODE_RUNTIME_ERROR: ")
     assert reason in failed.stderr
     assert failed.stderr.count("\n") == 1

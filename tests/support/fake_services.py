@@ -43,6 +43,8 @@ class FakeVm:
         deadlines: seconds left when each request arrived.
         cancelled: requests that were cancelled while they took their time.
         refuse: unless empty, every transaction is refused with this message.
+        fail: unless empty, every transaction and call is executed and fails with this message.
+        requests: the transaction and call requests as they came.
     """
 
     delay_s: float = 0.0
@@ -51,10 +53,13 @@ class FakeVm:
     deadlines: list[float | None] = field(default_factory=list)
     cancelled: int = 0
     refuse: str = ""
+    fail: str = ""
+    requests: list[Any] = field(default_factory=list)
 
     async def ExecuteTransactions(self, request: Any, context: Any) -> Any:
         publishers = [transaction.publisher for transaction in request.transactions]
         self.batches.append(publishers)
+        self.requests.append(request)
         self.deadlines.append(context.time_remaining())
         try:
             await asyncio.sleep(self.delay_s)
@@ -74,8 +79,9 @@ class FakeVm:
             execution.TransactionOutcome(
                 tx_hash=transaction_hash(transaction),
                 verdict=execution.VERDICT_EXECUTED,
-                receipt=receipt_pb2.Receipt(status=receipt_pb2.Status(code=receipt_pb2.STATUS_CODE_SUCCESS)),
+                receipt=receipt_pb2.Receipt(status=self._status(), gas_usage=4200),
                 message=transaction.publisher,
+                **self._details(),
             )
             for transaction in request.transactions
         ]
@@ -85,10 +91,37 @@ class FakeVm:
         outcomes = [execution.TransactionOutcome(message=item.publisher) for item in request.transactions]
         return execution.ValidateTransactionsResponse(outcomes=outcomes)
 
+    def _status(self) -> receipt_pb2.Status:
+        code = receipt_pb2.STATUS_CODE_RUNTIME_ERROR if self.fail else receipt_pb2.STATUS_CODE_SUCCESS
+        return receipt_pb2.Status(code=code, message=self.fail)
+
+    def _details(self) -> dict[str, Any]:
+        """What an answer to a failure holds beside the status."""
+        if not self.fail:
+            return {}
+        place: dict[str, Any] = {
+            "function_name": "half",
+            "line": 3,
+            "column": 6,
+            "source_line": "    \tthrow {code: 42};",
+        }
+        frames = [
+            execution.FailureFrame(contract="ContractInner", action_name="m", **place),
+            execution.FailureFrame(contract="ContractOuter", action_name="n"),
+        ]
+        failure = execution.Failure(frames=frames, thrown_json='{"code":42}')
+        return {"console_lines": ["info: step one"], "failure": failure}
+
     async def CallContracts(self, request: Any, context: Any) -> Any:
-        success = receipt_pb2.Status(code=receipt_pb2.STATUS_CODE_SUCCESS)
+        self.requests.append(request)
         outcomes = [
-            execution.CallOutcome(status=success, returns=item.data, verdict=execution.VERDICT_EXECUTED)
+            execution.CallOutcome(
+                status=self._status(),
+                returns="" if self.fail else item.data,
+                gas_usage=4200,
+                verdict=execution.VERDICT_EXECUTED,
+                **self._details(),
+            )
             for item in request.calls
         ]
         return execution.CallContractsResponse(outcomes=outcomes, version=request.version)

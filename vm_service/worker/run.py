@@ -188,9 +188,9 @@ class Runner:
 
     def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:
         """Turns results into outcomes and commits them if they are to be kept."""
-        with_console = target.mode is not Mode.EXECUTE
+        details = not target.commit_id  # nothing that receipts do not hold is part of a block
         ran = [
-            convert.to_outcome(tx_hash, item, with_console=with_console)
+            convert.to_outcome(tx_hash, item, details=details)
             for tx_hash, item in zip(run.hashes, result.results, strict=True)
         ]
         outcomes = run.outcomes(ran)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.client import base58
+from gateway.client import Account, AsyncClient, KeyPair, TransactionError, action, base58
 from iost.chain.v1 import receipt_pb2
 
 
@@ -157,6 +157,55 @@ async def test_a_failed_transaction_ends_with_its_reason(world, key: Path) -> No
     result = await v8vm("call", "c", "m", "-k", key, "-g", world.address)
     assert result.code == 1
     assert result.err == "v8vm: VERDICT_REFUSED: the reason\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+async def test_a_call_that_fails_shows_what_one_that_succeeds_shows(world, key: Path, more: tuple[str, ...]) -> None:
+    world.vm.fail = "the reason"
+    people = await v8vm("call", "c", "m", "-k", key, "-g", world.address, *more)
+    assert people.code != 0
+    for shown in ("transaction", "RUNTIME_ERROR", "42", "info: step one", "ContractInner/m", "line 3", "in half"):
+        assert shown in people.out
+    assert "ContractOuter/n" in people.out
+    assert '{"code":42}' in people.out
+    assert "the reason" in people.err
+    assert people.err.count("\n") == 1
+    programs = await v8vm("call", "c", "m", "-k", key, "-g", world.address, *more, "--json")
+    assert programs.code == people.code
+    assert programs.json["receipt"]["status"]["message"] == "the reason"
+    assert programs.json["console_lines"] == ["info: step one"]
+    assert programs.json["failure"]["frames"][0]["line"] == 3
+    assert world.vm.requests[-1].trace == bool(more)
+
+
+async def test_the_source_line_of_a_failure_has_a_caret(world, key: Path) -> None:
+    world.vm.fail = "the reason"
+    lines = (await v8vm("query", "c", "m", "-g", world.address)).out.splitlines()
+    at = next(number for number, line in enumerate(lines) if "throw {code" in line)
+    assert lines[at].index("throw") == lines[at + 1].index("^")
+
+
+async def test_a_query_that_fails_shows_gas_and_console(world) -> None:
+    world.vm.fail = "the reason"
+    people = await v8vm("query", "c", "m", "-g", world.address)
+    assert people.code != 0
+    for shown in ("RUNTIME_ERROR", "42", "info: step one", "ContractInner/m"):
+        assert shown in people.out
+    programs = await v8vm("query", "c", "m", "-g", world.address, "--json")
+    assert (programs.code, programs.json["gas_usage"]) == (people.code, 4200)
+    assert world.vm.requests[-1].trace
+
+
+async def test_the_error_of_the_client_carries_the_outcome(world) -> None:
+    world.vm.fail = "the reason"
+    async with AsyncClient(world.address) as client:
+        with pytest.raises(TransactionError) as sent:
+            await client.send(Account("alice", KeyPair.generate()), action("c", "m"))
+        with pytest.raises(TransactionError) as called:
+            await client.call("c", "m")
+    assert sent.value.outcome.receipt.gas_usage == called.value.outcome.gas_usage == 4200
+    assert list(sent.value.outcome.console_lines) == ["info: step one"]
+    assert sent.value.outcome.failure.frames[0].contract == "ContractInner"
 
 
 async def test_a_gateway_that_is_not_there_is_named() -> None:
