@@ -19,6 +19,7 @@ from chassis import errors
 from chassis.config import ServerConfig, settings_of
 from chassis.errors import ServiceError
 from chassis.metrics import Metrics
+from gateway.cli.exit_codes import MEANINGS
 from vm_service.sandbox.kernel_tables import kernel_tables
 
 FOLDER = Path(__file__).parent
@@ -179,6 +180,12 @@ def gas() -> str:
     )
 
 
+def exit_codes() -> str:
+    """Renders the exit codes of the command."""
+    rows = ((str(int(code)), name, sentence) for code, (name, sentence) in MEANINGS.items())
+    return table(("code", "name", "meaning"), rows)
+
+
 PAGES = {
     "configuration.md": configuration,
     "errors.md": lambda: error_reasons() + "\n" + receipt_statuses(),
@@ -186,7 +193,7 @@ PAGES = {
     "metrics.md": metrics,
 }
 
-PARTS = {"compatibility.md": work_names}
+PARTS = {"client.md": exit_codes, "compatibility.md": work_names}
 """Pages of which only the part between these marks is generated."""
 
 BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"

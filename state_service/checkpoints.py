@@ -13,7 +13,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from state_service.errors import CorruptionError, InvalidRequestError
+from state_service.errors import AlreadyExistsError, CorruptionError, InvalidRequestError
 from state_service.model import Head
 from state_service.recovery import load
 from state_service.storage import StorageEngine
@@ -42,14 +42,15 @@ async def create(engine: StorageEngine, head: Head, folder: Path, name: str) -> 
         name: Its name: letters, digits, `-`, `_`, `.`; 1 to 64 characters, not starting with a dot.
 
     Raises:
-        InvalidRequestError: the name is malformed or taken.
+        InvalidRequestError: the name is malformed.
+        AlreadyExistsError: the name is taken.
         StateError: the engine could not write it.
     """
     if not _NAME.fullmatch(name):
         raise InvalidRequestError("a name has 1 to 64 letters, digits, '-', '_' or '.', no dot first", field="name")
     target, partial = folder / name, folder / f".{name}.partial"
     if target.exists():
-        raise InvalidRequestError(f"a checkpoint named {name} exists", field="name")
+        raise AlreadyExistsError(f"a checkpoint named {name} exists", metadata={"name": name})
     label = CheckpointLabel(head.version, head.commitment.hex())
     await asyncio.to_thread(_clear, partial)
     await engine.checkpoint(partial)
@@ -97,12 +98,12 @@ def copy_into(checkpoint: Path, data_dir: Path) -> None:
     """Copies a checkpoint into a data folder.
 
     Raises:
-        InvalidRequestError: the data folder holds something.
+        AlreadyExistsError: the data folder holds something.
         CorruptionError: the folder is not a checkpoint.
     """
     read_label(checkpoint)
     if data_dir.exists() and any(data_dir.iterdir()):
-        raise InvalidRequestError("the data folder is not empty: move it away first", field="data_dir")
+        raise AlreadyExistsError("the data folder is not empty: move it away first")
     partial = data_dir.with_name(f".{data_dir.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)

@@ -1,4 +1,4 @@
-"""`v8vm store ...`: tools for a store that no service has open. Exit code 0, or 1 with one line that says why.
+"""`v8vm store ...`: tools for a store that no service has open. The command `v8vm` tells errors and sets exit codes.
 
 v8vm store verify              check everything; name the place of the first damage
 v8vm store stats               versions, records and files
@@ -24,12 +24,12 @@ import typer
 from chassis.errors import ServiceError
 from state_service import checkpoints, keys
 from state_service.config import StateConfig
-from state_service.errors import StorageFailedError
+from state_service.errors import NoStoreError
 from state_service.figures import FIGURES
 from state_service.model import View, WriteBatch
 from state_service.rocks import RocksEngine
 from state_service.store import Store, open_store
-from state_service.transfer import MalformedLineError, decode_lines, encode_line
+from state_service.transfer import decode_lines, encode_line
 from state_service.verification import verify_store
 
 app = typer.Typer(
@@ -164,7 +164,7 @@ def restore(
 
 def _engine(data_dir: Path, *, create: bool = False) -> RocksEngine:
     if not create and not (data_dir / "STORE").exists():
-        raise StorageFailedError(f"{data_dir} holds no store")
+        raise NoStoreError(f"{data_dir} holds no store")
     return RocksEngine(data_dir, block_cache_bytes=_DEFAULTS.block_cache_bytes)
 
 
@@ -179,14 +179,13 @@ async def _store(data_dir: Path, *, create: bool = False) -> AsyncIterator[Store
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - passes on whatever the command made
-    """Runs a command; a known failure is one line and exit code 1."""
+    """Runs a command; the text of the engine stands beside a failure of it."""
     try:
         return asyncio.run(work)
-    except (ServiceError, MalformedLineError, OSError) as error:
-        cause = getattr(error, "cause", "")
-        reason = getattr(error, "reason", type(error).__name__)
-        typer.echo(f"{reason}: {error}{f' ({cause})' if cause else ''}", err=True)
-        raise typer.Exit(1) from None
+    except ServiceError as error:
+        if cause := getattr(error, "cause", ""):
+            error.add_note(cause)
+        raise
 
 
 def _show(fields: dict[str, object], as_json: bool) -> None:
@@ -196,7 +195,3 @@ def _show(fields: dict[str, object], as_json: bool) -> None:
     width = max(map(len, fields))
     for name, value in fields.items():
         typer.echo(f"{name:<{width}}  {value}")
-
-
-if __name__ == "__main__":
-    app()

@@ -14,6 +14,8 @@
     ├── StreamClosedError          UNAVAILABLE          the store is being closed; resume from the cursor
     ├── StorageFailedError         UNAVAILABLE          the engine failed
     ├── StoreLockedError           FAILED_PRECONDITION  another process has the folder
+    ├── NoStoreError               NOT_FOUND            the folder holds no store
+    ├── AlreadyExistsError         ALREADY_EXISTS       a checkpoint or store is in that place
     ├── UnknownSchemaError         FAILED_PRECONDITION  written by another version of this software
     └── CorruptionError            DATA_LOSS            a stored byte changed by itself; never retried
 
@@ -202,6 +204,20 @@ class StoreLockedError(StateError):
     def __init__(self, folder: str, holder: str) -> None:
         """Creates the error; `holder` is the process id found in the lock file."""
         super().__init__(f"data folder {folder} is in use by process {holder}", metadata={"holder": holder})
+
+
+class NoStoreError(StateError):
+    """The folder holds no store."""
+
+    reason = "NO_STORE"
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyExistsError(StateError):
+    """A checkpoint or a store is in that place already; nothing is overwritten."""
+
+    reason = "ALREADY_EXISTS"
+    code = grpc.StatusCode.ALREADY_EXISTS
 
 
 class UnknownSchemaError(StateError):

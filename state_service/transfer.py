@@ -11,10 +11,11 @@ import binascii
 import json
 from collections.abc import Iterable, Iterator
 
+from chassis.errors import MalformedRequestError
 from state_service.model import Entry
 
 
-class MalformedLineError(Exception):
+class MalformedLineError(MalformedRequestError):
     """A line cannot be read; the message has its number and the reason."""
 
 

@@ -9,7 +9,9 @@
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
         ├── WriteConflictError    ABORTED              others kept changing the keys this batch read
-        └── BlockRefusedError     FAILED_PRECONDITION  the block cannot be built on its parent
+        ├── BlockRefusedError     FAILED_PRECONDITION  the block cannot be built on its parent
+        └── GenesisError          FAILED_PRECONDITION  no chain can start from this description
+            └── StoreNotEmptyError  ALREADY_EXISTS     the store holds a chain already
 
 A contract's own failure is none of these: it is a receipt. `chassis.errors` turns them into gRPC statuses.
 """
@@ -128,3 +130,24 @@ class NoGenesisError(VmError):
     def __init__(self) -> None:
         """Creates the error."""
         super().__init__("the chain has no genesis yet; run `v8vm genesis FILE`, then send the request again")
+
+
+class GenesisError(VmError):
+    """No chain can start from this description; nothing was committed."""
+
+    reason = "GENESIS_REFUSED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class StoreNotEmptyError(GenesisError):
+    """The store holds a chain already, which began with another genesis."""
+
+    reason = "STORE_NOT_EMPTY"
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+    def __init__(self, address: str, version: int) -> None:
+        """Creates the error; `version` is the newest one of the store."""
+        super().__init__(
+            f"the store at {address} is not empty: it has version {version}",
+            metadata={"address": address, "version": version},
+        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vm_service import base58
+from vm_service.errors import GenesisError
 from vm_service.model import Batch, BlockContext, KernelTransaction, Mode, Result, View
 from vm_service.state_keys import StoredValue, append_field, contract_key, field_key, listing_key, plain_key
 from vm_service.worker.executor import Executor
@@ -41,10 +42,6 @@ RAM_TOTAL_BYTES: Final = 2**40
 
 GAS_UNMETERED: Final = 400_000_000
 """Gas limit shown to contracts of block 0, in hundredths; not enforced there."""
-
-
-class GenesisError(Exception):
-    """No chain can start so; the text says what is wrong and where."""
 
 
 # -- the description ---------------------------------------------------------------------------------------------------

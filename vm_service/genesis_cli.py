@@ -4,13 +4,14 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from chassis.errors import ServiceError
+from chassis.errors import RemoteError
 from vm_service import genesis, genesis_file
 from vm_service.convert import to_header
+from vm_service.errors import GenesisError, StoreNotEmptyError
 from vm_service.worker.state_client import StateClient
 from vm_service.worker.state_reader import CommitRequest
 
@@ -40,10 +41,9 @@ def run(
         _require_past(described.time_ns)
         first = genesis.build(described)
         version = 0 if output is not None else _commit(first, state_address)
-    except genesis.GenesisError as error:
-        _fail(str(error), error)
-    except ServiceError as error:
-        _fail(f"state service at {state_address}: {error.reason}: {error}", error)
+    except RemoteError as error:
+        error.add_note(f"state service at {state_address}")
+        raise
     if output is not None:
         output.write_text(json.dumps(first.writes, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
     facts = {"version": version, "block_id": first.commit_id.hex(), "cells": len(first.writes)}
@@ -55,11 +55,6 @@ def run(
         )
 
 
-def _fail(message: str, cause: Exception) -> NoReturn:
-    typer.echo(f"v8vm: {message}", err=True)
-    raise typer.Exit(1) from cause
-
-
 def _require_past(time_ns: int) -> None:
     """Refuses a first block that lies ahead of the clock.
 
@@ -68,7 +63,7 @@ def _require_past(time_ns: int) -> None:
     """
     now_ns = time.time_ns()
     if time_ns > now_ns:
-        raise genesis.GenesisError(
+        raise GenesisError(
             f"chain.time {_shown(time_ns)} is in the future (the clock shows {_shown(now_ns)}): "
             "a block must be later than its parent, so no block could follow genesis until then"
         )
@@ -86,8 +81,8 @@ def _commit(first: genesis.FirstVersion, address: str) -> int:
     """Commits the first version; returns its number.
 
     Raises:
-        GenesisError: the store is not empty.
-        ServiceError: it cannot be reached.
+        StoreNotEmptyError: something else was committed before.
+        RemoteError: the state service cannot be reached.
     """
     store = StateClient(address, max_message_bytes=MAX_MESSAGE_BYTES, timeout_ms=TIMEOUT_MS)
     try:
@@ -100,7 +95,7 @@ def _commit(first: genesis.FirstVersion, address: str) -> int:
         )
         found = store.commit(request, validate_only=True)  # tells whether anything was committed before
         if not found.duplicate and found.parent_version != 0:
-            raise genesis.GenesisError(f"the store at {address} is not empty: it has version {found.parent_version}")
+            raise StoreNotEmptyError(address, found.parent_version)
         version = store.commit(request).version
         store.finalize(first.commit_id)  # discarding it would leave an empty store under a running chain
         return version

@@ -17,7 +17,8 @@ from typing import Any, Final
 import yaml
 
 from vm_service import base58
-from vm_service.genesis import NATIVE_VERSIONS, Account, Call, Genesis, GenesisError, SystemContract, Token
+from vm_service.errors import GenesisError
+from vm_service.genesis import NATIVE_VERSIONS, Account, Call, Genesis, SystemContract, Token
 
 _TOKEN_CONFIG: Final = {
     "decimal": "decimal",

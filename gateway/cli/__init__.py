@@ -1,6 +1,8 @@
 """The command `v8vm`: publish, call and inspect contracts of a running node.
 
-- `main`: the command itself, command groups of other packages, errors as one line;
+- `main`: the command itself, command groups of other packages, exit codes;
+- `exit_codes`: the one table of exit codes;
+- `failures`: errors of commands, for people and programs;
 - `options`: options that several commands share;
 - `connection`: the client of one command;
 - `output`: tables for people, JSON for programs;

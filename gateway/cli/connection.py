@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from chassis.errors import RemoteError
-from gateway.cli.options import InputError
+from gateway.cli.failures import NoGatewayError
 from gateway.client import Client
 
 
@@ -15,7 +15,7 @@ def connect(gateway: str) -> Iterator[Client]:
     """Opens a client for the time of a command.
 
     Raises:
-        InputError: nothing answers at the address.
+        NoGatewayError: nothing answers at the address.
     """
     with Client(gateway) as client:
         try:
@@ -23,5 +23,6 @@ def connect(gateway: str) -> Iterator[Client]:
         except RemoteError as error:
             # Without ErrorInfo the answer was made by this side's transport.
             if error.reason == "PEER_UNAVAILABLE" and error.detail(ErrorInfo) is None:
-                raise InputError(f"no gateway answers at {gateway}; is it running? See --gateway") from None
+                message = f"no gateway answers at {gateway}; is it running? See --gateway"
+                raise NoGatewayError(message, metadata={"gateway": gateway}) from None
             raise

@@ -9,13 +9,12 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.exit_codes import ExitCode
+from gateway.cli.failures import CommandError, InputError
 from gateway.cli.output import console
 from gateway.client import Client
 from gateway.demo import genesis, run
 from gateway.demo.processes import PortBusyError, Program, ServiceFailedError, Services, check_ports, programs
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 
 _WATCH_INTERVAL_S = 0.5
 
@@ -36,14 +35,14 @@ def demo(
     try:
         check_ports(wanted)
         with Services(wanted, data_dir / "logs") as services:
-            sys.exit(_run(services, wanted, data_dir, once=once))
+            raise typer.Exit(_run(services, wanted, data_dir, once=once))
     except PortBusyError as error:
-        _fail(str(error), EXIT_USAGE)
+        raise InputError(str(error)) from None
     except ServiceFailedError as error:
         sys.stderr.write(f"{error.log}\n")
-        _fail(str(error), EXIT_FAILED)
+        raise CommandError(str(error)) from None
     except run.DemoFailedError as error:
-        _fail(str(error), EXIT_FAILED)
+        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         console.print("\nstopped")
 
@@ -56,7 +55,7 @@ def _run(services: Services, wanted: tuple[Program, Program, Program], data_dir:
         accounts = genesis.prepare(client, state.address, data_dir)
         good = run.demonstrate(client, accounts, data_dir)
     if once:
-        return 0 if good else EXIT_FAILED
+        return ExitCode.OK if good else ExitCode.CHECK_FAILED
     _say_how_to_go_on(services, wanted, data_dir)
     while True:
         services.check_running()
@@ -93,8 +92,3 @@ def _command(gateway: Program) -> str:
     cwd = Path.cwd()
     text = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
     return text if gateway.port == 7001 else f"V8VM_GATEWAY={gateway.address} {text}"
-
-
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"v8vm demo: {message}\n")
-    sys.exit(code)

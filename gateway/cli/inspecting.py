@@ -11,7 +11,8 @@ import typer
 from chassis.errors import RemoteError
 from gateway.cli import options
 from gateway.cli.connection import connect
-from gateway.cli.options import Gateway, InputError, Json, Version
+from gateway.cli.failures import NotFoundError
+from gateway.cli.options import Gateway, Json, Version
 from gateway.cli.output import console, print_fields, print_json, print_json_line, print_table, receipt_fields
 from gateway.client import Client, EventFilter, base58
 from iost.gateway.v1 import inspection_service_pb2 as pb
@@ -36,7 +37,7 @@ def receipt(
         found = client.receipts([options.tx_hash(text) for text in hashes])
     for text, stored in zip(hashes, found, strict=True):
         if not stored.HasField("receipt"):
-            raise InputError(f"no receipt of transaction {text}")
+            raise NotFoundError(f"no receipt of transaction {text}", metadata={"transaction": text})
     if as_json:
         print_json(list(found))
         return
@@ -182,7 +183,7 @@ def account_show(
     with connect(gateway) as client:
         cells = client.state([_ACCOUNTS + name, f"b-gas.iost-{name}gs", f"b-gas.iost-{name}gt"])
         if not cells[0].HasField("value"):
-            raise InputError(f"account {name} does not exist")
+            raise NotFoundError(f"account {name} does not exist", metadata={"account": name})
         # A small chain may lack a token; then its balance is not shown.
         balances = {token: _balance(client, name, token) for token in ("iost", "ram")}
     record = json.loads(cells[0].value.text)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import InputError, Json
+from gateway.cli.failures import InputError
+from gateway.cli.options import Json
 from gateway.cli.output import print_fields, print_json
 from gateway.client import Account, KeyPair, key_files
 from gateway.client.keys import ALGORITHMS

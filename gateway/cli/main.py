@@ -3,23 +3,26 @@
 A package offers a group by an entry point of group `v8vm.commands`: name = "module:typer_app".
 """
 
+import functools
+import itertools
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 import typer
 
-from chassis.errors import RemoteError
-from gateway.cli import inspecting, keys, sending
+from gateway.cli import exit_codes, inspecting, keys, sending
 from gateway.cli.demo import demo
-from gateway.cli.options import InputError
-from gateway.client import CompileError, TransactionError
-from gateway.client.key_files import KeyFileError
+from gateway.cli.exit_codes import ExitCode
+from gateway.cli.failures import InputError, report_of
 
-EXIT_FAILED = 1
+NAME = "v8vm"
 ENTRY_POINTS = "v8vm.commands"
 
 app = typer.Typer(
-    name="v8vm",
+    name=NAME,
     help="Publishes, calls and inspects contracts of a V8VM node.",
     no_args_is_help=True,
     add_completion=False,
@@ -67,24 +70,48 @@ def _add_unavailable(name: str, error: ImportError) -> None:
         raise InputError(f"{context.info_name} is {reason}")
 
 
-def main() -> None:
-    """Runs the command line; ends the process with 0, with 1 and one line why, or with 2 for wrong usage."""
+@functools.cache
+def _command() -> Any:  # noqa: ANN401 - typer's classes of commands are private
+    """Builds the whole command; every command and group names the exit codes at the end of its help."""
     collect()
+    command = typer.main.get_command(app)
+    waiting = [command]
+    while waiting:
+        item = waiting.pop()
+        item.epilog = exit_codes.summary()
+        waiting += getattr(item, "commands", {}).values()
+    return command
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns its exit code. Expected failures are one line on standard error."""
     try:
-        app()
-    except RemoteError as error:
-        # An incident is what finds the trace of a bug in the log of its service.
-        incident = error.metadata.get("incident")
-        _fail(f"{error.reason}: {error.message}" + (f" (incident {incident})" if incident else ""))
-    except TransactionError as error:
-        _fail(f"{error.name}: {error.message}")
-    except (CompileError, InputError, KeyFileError) as error:
-        _fail(str(error))
+        code = _command()(args=list(arguments), prog_name=NAME, standalone_mode=False)
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _give_up_output()
+        return ExitCode.PIPE_CLOSED
+    except Exception as error:
+        report = report_of(error)
+        if report is None:
+            raise
+        # Read from the command line, since a usage error ends the command before its options are known.
+        as_json = "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)
+        sys.stderr.write((report.json() if as_json else report.line()) + "\n")
+        return report.exit_code
+    return code if isinstance(code, int) else ExitCode.OK
 
 
-def _fail(message: str) -> None:
-    sys.stderr.write(f"v8vm: {' '.join(message.split())}\n")
-    sys.exit(EXIT_FAILED)
+def _give_up_output() -> None:
+    """Points standard output at nothing, so that flushing it at exit does not fail again."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+def main() -> None:
+    """Runs the command line and ends the process with an exit code of `ExitCode`."""
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

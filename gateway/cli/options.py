@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.failures import InputError
 from gateway.client import base58
 from gateway.client.calls import DEFAULT_TARGET
 from gateway.client.transactions import CHAIN_ID, GAS_LIMIT
@@ -33,10 +34,6 @@ Version = Annotated[int, typer.Option("--version", help="Version of the state to
 GATEWAY = DEFAULT_TARGET
 GAS = GAS_LIMIT // GAS_UNIT
 CHAIN = CHAIN_ID
-
-
-class InputError(Exception):
-    """What the user gave cannot be used; the message is one line."""
 
 
 def arguments(text: str) -> list[object]:

@@ -10,9 +10,10 @@ from google.protobuf import json_format
 
 from gateway.cli import options
 from gateway.cli.connection import connect
-from gateway.cli.options import ChainId, GasLimit, Gateway, InputError, Json, Key, Version
+from gateway.cli.failures import InputError, RefusedError
+from gateway.cli.options import ChainId, GasLimit, Gateway, Json, Key, Version
 from gateway.cli.output import call_fields, gas_text, outcome_fields, print_fields, print_json
-from gateway.client import TransactionError, base58, canonical, key_files, transactions
+from gateway.client import Client, CompileError, TransactionError, base58, canonical, key_files, transactions
 from gateway.client.calls import check, is_success
 from iost.chain.v1.transaction_pb2 import Action, Transaction
 from iost.gateway.v1.outcome_pb2 import TransactionOutcome
@@ -45,7 +46,7 @@ def publish(
     abi_file = abi or (beside if beside.exists() else None)
     abi_text = options.read_text(abi_file) if abi_file else ""
     with connect(gateway) as client:
-        document = _abi(abi_text or client.compile(text).abi_json)
+        document = _abi(abi_text or _derived_abi(client, text))
         signed = transactions.signed(
             account,
             transactions.publish_action(text, document, update, data),
@@ -55,6 +56,18 @@ def publish(
         outcome = client.execute([signed]).outcomes[0]
     contract = update or canonical.contract_id(signed)
     _show(outcome, as_json, contract=contract)
+
+
+def _derived_abi(client: Client, source: str) -> str:
+    """Returns the ABI that the node derives from a source.
+
+    Raises:
+        RefusedError: the source is refused, so it is not published.
+    """
+    try:
+        return client.compile(source).abi_json
+    except CompileError as error:
+        raise RefusedError(str(error)) from None
 
 
 def _abi(text: str) -> dict[str, object]:

@@ -16,6 +16,10 @@ class KeyFileError(Exception):
     """A key file cannot be used; the message is one line."""
 
 
+class KeyFileExistsError(KeyFileError):
+    """The key file exists already; a key is never overwritten."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who signs: an account of the chain and a key that satisfies its `active` permission."""
@@ -28,7 +32,8 @@ def save(path: Path, account: Account) -> None:
     """Writes a new key file with mode 0600.
 
     Raises:
-        KeyFileError: the file exists (a key is never overwritten) or cannot be written.
+        KeyFileExistsError: the file exists.
+        KeyFileError: it cannot be written.
     """
     content = {
         "account": account.name,
@@ -43,7 +48,7 @@ def save(path: Path, account: Account) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=2) + "\n")
     except FileExistsError:
-        raise KeyFileError(f"{path} exists; a key file is never overwritten") from None
+        raise KeyFileExistsError(f"{path} exists; a key file is never overwritten") from None
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
 

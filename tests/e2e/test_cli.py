@@ -54,7 +54,7 @@ def test_accounts_and_balances(node: Node) -> None:
     v8vm(node, "call", "token.iost", "transfer", '["iost","alice","carol","0.25",""]', "-k", node.key_file("alice"))
     balances = json.loads(v8vm(node, "balance", "carol", "iost", "ram", "--json").stdout)
     assert [item["token"] for item in balances] == ["iost", "ram"]
-    assert v8vm(node, "account", "show", "nobody", code=1).stderr == "v8vm: account nobody does not exist\n"
+    assert v8vm(node, "account", "show", "nobody", code=3).stderr == "v8vm: account nobody does not exist\n"
 
 
 def test_a_contract_is_replaced(node: Node, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_contract_is_replaced(node: Node, tmp_path: Path) -> None:
         (CONTRACTS / "counter.js").read_text().replace("throw new Error('amount", "throw new Error('the amount")
     )
     v8vm(node, "publish", changed, "--update", contract, *key)
-    failed = v8vm(node, "call", contract, "add", "[-1]", *key, code=1)
+    failed = v8vm(node, "call", contract, "add", "[-1]", *key, code=5)
     assert "the amount must be positive" in failed.stderr
 
 
@@ -77,7 +77,7 @@ def test_a_contract_is_replaced(node: Node, tmp_path: Path) -> None:
     ],
 )
 def test_failures_have_one_line_of_reason(node: Node, arguments: tuple[str, ...], reason: str) -> None:
-    failed = v8vm(node, *arguments, "--key", node.key_file("alice"), code=1)
+    failed = v8vm(node, *arguments, "--key", node.key_file("alice"), code=5)
     assert "RUNTIME_ERROR" in failed.stdout
     assert failed.stderr.startswith("v8vm: STATUS_CODE_RUNTIME_ERROR: ")
     assert reason in failed.stderr

@@ -31,10 +31,17 @@ class OddError(ServiceError):
     retry_delay_ms = 123
 
 
+class WriteConflictError(ServiceError):
+    """A conflict as the VM service answers it."""
+
+    reason = "WRITE_CONFLICT"
+    code = grpc.StatusCode.ABORTED
+
+
 @dataclass
 class FakeVm:
-    """Executes by answering. The publisher decides: `malformed` refuses the request, `odd` raises OddError, `slow`
-    waits for `release`.
+    """Executes by answering. The publisher decides: `malformed` refuses the request, `odd` raises OddError,
+    `conflict` WriteConflictError, `slow` waits for `release`.
 
     Attributes:
         batches: publishers of each ExecuteTransactions request, in order.
@@ -72,6 +79,8 @@ class FakeVm:
             raise MalformedRequestError("publisher is wrong", field=f"transactions[{publishers.index('malformed')}]")
         if "odd" in publishers:
             raise OddError("odd", metadata={"who": "vm"}, details=[state.ConflictDetail(version=9)])
+        if "conflict" in publishers:
+            raise WriteConflictError("changed again and again")
         if self.refuse:
             refused = execution.TransactionOutcome(verdict=execution.VERDICT_REFUSED, message=self.refuse)
             return execution.ExecuteTransactionsResponse(outcomes=[refused] * len(publishers))

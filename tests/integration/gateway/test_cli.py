@@ -2,43 +2,18 @@
 
 import asyncio
 import json
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.client import Account, AsyncClient, KeyPair, TransactionError, action, base58
 from iost.chain.v1 import receipt_pb2
-
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+from tests.support import command
+from tests.support.command import Result
 
 
 async def v8vm(*arguments: object) -> Result:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway.cli.main",
-        *map(str, arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return Result(process.returncode or 0, out.decode(), err.decode())
+    return await asyncio.to_thread(command.v8vm, *arguments)
 
 
 def secret_of(key: Path) -> str:
@@ -55,7 +30,7 @@ async def key(tmp_path: Path) -> Path:
 async def test_help_names_the_commands() -> None:
     result = await v8vm("--help")
     assert result.code == 0
-    for command in (
+    for name in (
         "publish",
         "call",
         "query",
@@ -68,7 +43,7 @@ async def test_help_names_the_commands() -> None:
         "workers",
         "key",
     ):
-        assert command in result.out
+        assert name in result.out
 
 
 async def test_a_new_key_is_shown_without_its_secret(key: Path) -> None:
@@ -77,7 +52,7 @@ async def test_a_new_key_is_shown_without_its_secret(key: Path) -> None:
     assert len(base58.decode(shown["public_key"])) == 32
     assert secret_of(key) not in (await v8vm("key", "show", key)).out
     again = await v8vm("key", "new", key, "--account", "bob")
-    assert (again.code, again.out) == (1, "")
+    assert (again.code, again.out) == (6, "")
     assert again.err.startswith("v8vm: ")
 
 
@@ -131,32 +106,73 @@ async def test_events_come_one_a_line(world) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"),
+    ("arguments", "code", "reason", "text"),
     [
-        (("contract", "show", "ContractY"), "CONTRACT_NOT_FOUND"),
-        (("balance", "alice", "gold"), "TOKEN_NOT_FOUND"),
-        (("state", "get", "nonsense"), "MALFORMED_REQUEST"),
-        (("receipt", "xyz"), "not a transaction hash"),
-        (("receipt", "1" * 32), "no receipt"),
-        (("query", "c", "m", "{}"), "must be a JSON array"),
-        (("call", "c", "-k", "/nowhere.json"), "/nowhere.json cannot be read"),
-        (("publish", "/nowhere.js", "-k", "/nowhere.json"), "/nowhere.json cannot be read"),
+        (("contract", "show", "ContractY"), 3, "CONTRACT_NOT_FOUND", "contract ContractY"),
+        (("balance", "alice", "gold"), 3, "TOKEN_NOT_FOUND", "gold"),
+        (("receipt", "1" * 32), 3, "NOT_FOUND", "no receipt"),
+        (("account", "show", "nobody"), 3, "NOT_FOUND", "account nobody does not exist"),
+        (("state", "get", "nonsense"), 2, "MALFORMED_REQUEST", "is not a name of state"),
+        (("receipt", "xyz"), 2, "USAGE", "not a transaction hash"),
+        (("query", "c", "m", "{}"), 2, "USAGE", "must be a JSON array"),
+        (("call", "c", "-k", "/nowhere.json"), 2, "KEY_FILE", "/nowhere.json cannot be read"),
+        (("publish", "/nowhere.js", "-k", "/nowhere.json"), 2, "KEY_FILE", "/nowhere.json cannot be read"),
+        (("workers", "--nonsense"), 2, "USAGE", "No such option: --nonsense; see `v8vm workers --help`"),
+        (("workers", "--gatewy=x"), 2, "USAGE", "Did you mean '--gateway'?"),
+        (("receipt",), 2, "USAGE", "Missing argument 'hashes'"),
     ],
 )
-async def test_failures_are_one_line_and_an_exit_code(world, arguments: tuple[str, ...], reason: str) -> None:
-    result = await v8vm(*arguments, "-g", world.address)
-    assert result.code == 1
-    assert result.out == ""
-    assert reason in result.err
-    assert result.err.startswith("v8vm: ")
-    assert result.err.count("\n") == 1
+async def test_failures_are_one_line_or_one_object(
+    world, arguments: tuple[str, ...], code: int, reason: str, text: str
+) -> None:
+    for_people = await v8vm(*arguments, "-g", world.address)
+    assert (for_people.code, for_people.out) == (code, "")
+    assert for_people.err.startswith("v8vm: ")
+    assert text in for_people.err
+    assert for_people.err.count("\n") == 1
+    for_programs = await v8vm(*arguments, "-g", world.address, "--json")
+    assert (for_programs.code, for_programs.out, for_programs.err.count("\n")) == (code, "", 1)
+    assert for_programs.error["reason"] == reason
+    assert for_programs.error["exit_code"] == code
+    assert text.partition(";")[0] in for_programs.error["message"]
+    assert isinstance(for_programs.error["metadata"], dict)
 
 
-async def test_a_failed_transaction_ends_with_its_reason(world, key: Path) -> None:
+@pytest.mark.parametrize(
+    ("publisher", "code", "reason"),
+    [("malformed", 2, "MALFORMED_REQUEST"), ("odd", 4, "SOMETHING_ODD"), ("conflict", 6, "WRITE_CONFLICT")],
+)
+async def test_errors_of_services_decide_the_exit_code(
+    world, tmp_path: Path, publisher: str, code: int, reason: str
+) -> None:
+    file = tmp_path / "key.json"
+    assert (await v8vm("key", "new", file, "--account", publisher)).code == 0
+    result = await v8vm("call", "c", "m", "-k", file, "-g", world.address, "--json")
+    assert (result.code, result.error["reason"], result.error["exit_code"]) == (code, reason, code)
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+async def test_a_refused_and_a_failed_transaction_have_their_own_exit_codes(
+    world, key: Path, dry_run: tuple[str, ...]
+) -> None:
+    call = ("call", "c", "m", "-k", key, "-g", world.address, *dry_run)
     world.vm.refuse = "the reason"
-    result = await v8vm("call", "c", "m", "-k", key, "-g", world.address)
-    assert result.code == 1
-    assert result.err == "v8vm: VERDICT_REFUSED: the reason\n"
+    refused = await v8vm(*call)
+    assert (refused.code, refused.err) == (4, "v8vm: VERDICT_REFUSED: the reason\n")
+    world.vm.refuse, world.vm.fail = "", "the failure"
+    failed = await v8vm(*call)
+    assert (failed.code, failed.err) == (5, "v8vm: STATUS_CODE_RUNTIME_ERROR: the failure\n")
+    assert (await v8vm(*call, "--json")).error == {
+        "reason": "STATUS_CODE_RUNTIME_ERROR",
+        "message": "the failure",
+        "exit_code": 5,
+        "metadata": {},
+    }
+
+
+async def test_a_failed_query_ends_as_a_failed_dry_run(world) -> None:
+    world.vm.fail = "the failure"
+    assert (await v8vm("query", "c", "m", "-g", world.address)).code == 5
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
@@ -209,11 +225,23 @@ async def test_the_error_of_the_client_carries_the_outcome(world) -> None:
 
 
 async def test_a_gateway_that_is_not_there_is_named() -> None:
-    result = await v8vm("status", "-g", "127.0.0.1:1")
-    assert result.code == 1
+    result = await v8vm("workers", "-g", "127.0.0.1:1")
+    assert result.code == 7
     assert result.err == "v8vm: no gateway answers at 127.0.0.1:1; is it running? See --gateway\n"
 
 
-async def test_wrong_usage_has_its_own_exit_code() -> None:
-    assert (await v8vm("nonsense")).code == 2
+async def test_every_help_ends_with_the_exit_codes() -> None:
+    for words in ((), ("state",), ("state", "get"), ("call",), ("store", "verify"), ("genesis",)):
+        shown = " ".join((await v8vm(*words, "--help")).out.split())
+        assert "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 not found, 4 refused, 5 failed, 6 conflict" in shown
+        assert "7 unavailable" in shown
+
+
+async def test_a_command_that_is_missing_or_mistyped_is_a_usage_error() -> None:
+    alone = await v8vm()
+    assert (alone.code, alone.err) == (2, "v8vm: a command is missing; see `v8vm --help`\n")
+    assert "publish" in alone.out
+    mistyped = await v8vm("receiptt")
+    assert (mistyped.code, mistyped.out) == (2, "")
+    assert "Did you mean 'receipt'?" in mistyped.err
     assert (await v8vm("state", "list", "b-c-", "--limit", "0")).code == 2

@@ -423,7 +423,7 @@ async def test_the_operator_sees_figures_and_checks(stubs: SimpleNamespace) -> N
     made = await stubs.admin.CreateCheckpoint(admin_pb.CreateCheckpointRequest(name=name))
     assert (made.version, made.commitment) == (head.version, head.commitment)
     error = await refusal(stubs.admin.CreateCheckpoint(admin_pb.CreateCheckpointRequest(name=name)))
-    assert error.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert error.code == grpc.StatusCode.ALREADY_EXISTS
 
 
 async def test_health_and_reflection_know_all_services(stubs: SimpleNamespace) -> None:

@@ -10,7 +10,7 @@ import pytest
 from iost.state.v1 import admin_service_pb2 as pb
 from state_service import service as service_module
 from state_service.admin import AdminServicer
-from state_service.errors import CorruptionError, InvalidRequestError, StorageFullError
+from state_service.errors import AlreadyExistsError, CorruptionError, StorageFullError
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.service import Service
 from state_service.storage import StorageEngine
@@ -115,6 +115,6 @@ async def test_a_checkpoint_is_made_to_its_end_before_another_of_its_name_begins
         again = asyncio.create_task(admin.CreateCheckpoint(request, context))
         await asyncio.sleep(0.05)
         hold.set()
-        with pytest.raises(InvalidRequestError, match="exists"):
+        with pytest.raises(AlreadyExistsError, match="exists"):
             await again
         assert (tmp_path / "a" / "CHECKPOINT.json").exists()
