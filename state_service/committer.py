@@ -6,12 +6,13 @@ wait until the journal is drained, write, and only then change the tree, so that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from state_service import commitment, keys, records
 from state_service.config import StateConfig
+from state_service.dropped import drop_batch
 from state_service.errors import (
     BacklogFullError,
     BlockNotFoundError,
@@ -26,7 +27,7 @@ from state_service.history import History
 from state_service.journal import Journal
 from state_service.model import CommitResult, CommitSummary, WriteBatch
 from state_service.reader import Reader
-from state_service.storage import EngineBatch, Space
+from state_service.storage import Space
 from state_service.tree import Block, BlockTree
 from state_service.wholly import Wholly
 
@@ -78,7 +79,6 @@ class Committer:
         block = Block(summary, parent, writes, batch.transactions, batch.header, len(record))
         durable = self.journal.append(block, record)
         self.tree.attach(block)
-        self.feed.forget_drop(block.commit_id)
         # Shielded: a caller that vanishes must not take the others' sync, nor its own commit, with it.
         await asyncio.shield(durable)
         return _result(block.summary(), duplicate=False)
@@ -195,11 +195,7 @@ class Committer:
                 return block.version, []  # no block beside the final chain is live
             dropped = self.tree.siblings_of_path(block)
             head = self.tree.head if block in self.tree.path(self.tree.head) else block
-            batch = _drop_batch(dropped)
-            batch.put(Space.META, keys.META_FINAL, records.encode_place(block.place))
-            batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
-            await self.journal.write(batch, sync=True)
-            self._drop(dropped, head)
+            await self._drop(dropped, head, block)
             self.tree.final = block
             self._changed()
             return block.version, [member.commit_id for member in dropped]
@@ -228,12 +224,8 @@ class Committer:
                 raise FinalityError(block_id, self.tree.final.version)
             dropped = self.tree.subtree(block)
             head = block.parent if self.tree.head in set(dropped) else self.tree.head
-            batch = _drop_batch(dropped)
             # What settled by itself is found again from the head at a restart, unless the head goes back: record it.
-            batch.put(Space.META, keys.META_FINAL, records.encode_place(self.tree.final.place))
-            batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
-            await self.journal.write(batch, sync=True)
-            self._drop(dropped, head)
+            await self._drop(dropped, head, self.tree.final)
             self._changed()
             return [member.commit_id for member in dropped]
 
@@ -249,15 +241,19 @@ class Committer:
             finally:
                 self.tree.changing = False
 
-    def _drop(self, dropped: Iterable[Block], head: Block) -> None:
-        left_main = [block for block in dropped if block.on_main]
-        old_head = self.tree.head
-        if left_main:
-            fork = min(left_main, key=lambda block: block.version).parent
-            assert fork is not None, "the root is never dropped"
-            self.feed.record_reorganisation(fork, left_main)
-            self.reader.note_reorganisation(fork.version, old_head.version)
-        self.tree.remove(dropped, head)
+    async def _drop(self, blocks: Sequence[Block], head: Block, final: Block) -> None:
+        """Drops blocks on disk, then in memory, where what is remembered of them and the tree change in one step."""
+        dropped = self.history.dropped
+        forgotten = dropped.surplus(len(blocks))
+        batch = drop_batch(blocks, forgotten)
+        batch.put(Space.META, keys.META_FINAL, records.encode_place(final.place))
+        batch.put(Space.META, keys.META_HEAD, records.encode_place(head.place))
+        await self.journal.write(batch, sync=True)
+        for version, commit_id in forgotten:
+            dropped.forget(version, commit_id)
+        for block in blocks:
+            dropped.add(block.summary())
+        self.tree.remove(blocks, head)
 
     def _changed(self) -> None:
         self.feed.notify()
@@ -298,15 +294,6 @@ class Committer:
             return None
         block = self.tree.main_at(version)
         return block if block is not None and block.linear else None
-
-
-def _drop_batch(dropped: Iterable[Block]) -> EngineBatch:
-    batch = EngineBatch()
-    for block in dropped:
-        key = keys.journal_key(block.version, block.commit_id)
-        batch.delete(Space.JOURNAL, key)
-        batch.delete(Space.COMMITS, key)
-    return batch
 
 
 def _result(summary: CommitSummary, *, duplicate: bool) -> CommitResult:

@@ -7,20 +7,19 @@ until its position leaves the remembered window, and then it is told.
 When another branch becomes the main chain, a follower whose position was dropped gets an `Unwind` to the newest
 commit that both chains share, then the other chain's records. `final_only` followers get only what can never be
 dropped.
+
+A position is found on the main chain (`Feed.locate`) by walking along parents, those of live branches and of dropped
+commits alike. Nothing waits between that and choosing the next record, so no change of the chain can slip in between.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from state_service.errors import CursorUnavailableError, StreamClosedError
 from state_service.history import History
-from state_service.model import CommitRecord
-from state_service.tree import Block, BlockTree
-
-_MAX_DROPPED = 10_000
-"""Dropped commits whose fork is remembered; as many as the default feed window has versions."""
+from state_service.model import GENESIS_ID, CommitRecord
+from state_service.tree import BlockTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,14 @@ class Position:
     version: int
     """Its version; 0: before the first commit."""
     commit_id: bytes | None
-    """Its name; None: not known, and not checked."""
+    """Its name; None: not known, that of the main chain is taken."""
+    partial: bool = False
+    """True when the follower has only a part of that commit: its record is given again."""
+
+    @property
+    def next_version(self) -> int:
+        """Version of the record that comes next."""
+        return self.version if self.partial else self.version + 1
 
 
 @dataclass(slots=True)
@@ -52,7 +58,6 @@ class Feed:
     followers: int = 0
     """Followers that are connected now."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _dropped: OrderedDict[bytes, Unwind] = field(default_factory=OrderedDict)
     _closed: bool = False
 
     def notify(self) -> None:
@@ -65,64 +70,54 @@ class Feed:
         self._closed = True
         self.notify()
 
-    def record_reorganisation(self, fork: Block, dropped: Iterable[Block]) -> None:
-        """Remembers where followers of blocks that left the main chain go back to."""
-        for block in dropped:
-            self._dropped[block.commit_id] = Unwind(fork.version, fork.commit_id)
-            self._dropped.move_to_end(block.commit_id)
-        while len(self._dropped) > _MAX_DROPPED:
-            self._dropped.popitem(last=False)
-
-    def forget_drop(self, commit_id: bytes) -> None:
-        """Says that a dropped commit was committed again."""
-        self._dropped.pop(commit_id, None)
-
     @property
     def oldest_version(self) -> int:
         """Oldest version that can be given."""
         return self.history.oldest_version or self.tree.root.version + 1
 
-    def check_position(self, position: Position) -> None:
-        """Refuses a position that cannot be followed from.
+    def locate(self, position: Position) -> Position:
+        """Finds a position on the main chain.
+
+        Returns:
+            The position itself while its commit is on the main chain; otherwise the newest commit of the main chain
+            that its branch was built on, which has a smaller version.
 
         Raises:
-            CursorUnavailableError: before the remembered window, after the head, or on an unknown branch.
+            CursorUnavailableError: before the remembered window, after the head, or of a chain that is not remembered.
         """
-        if position.commit_id is not None and position.commit_id in self._dropped:
-            return
-        if position.version < self.oldest_version - 1:
-            raise CursorUnavailableError(position.version + 1, self.oldest_version, "no longer recorded")
-        if position.version > self.tree.head.version:
-            raise CursorUnavailableError(position.version + 1, self.oldest_version, "not committed yet")
-        known = self._id_at(position.version)
-        if position.commit_id is not None and known is not None and known != position.commit_id:
-            raise CursorUnavailableError(
-                position.version + 1, self.oldest_version, "its commit is not on the main chain"
-            )
-
-    def resume(self, version: int, commit_id: bytes) -> Position:
-        """Returns the position from which a version's record comes first, for a caller that has seen part of it.
-
-        Args:
-            version: Version of the record, from 1.
-            commit_id: Its name as the caller knows it; empty: not checked.
-
-        Raises:
-            CursorUnavailableError: as `check_position`.
-        """
-        if commit_id in self._dropped:
-            return Position(version, commit_id)
-        before = Position(version - 1, self._id_at(version - 1))
-        self.check_position(before)
-        if commit_id and self._id_at(version) != commit_id:
-            raise CursorUnavailableError(version, self.oldest_version, "its commit is not on the main chain")
-        return before
+        version = position.version
+        commit_id = self._id_at(version) if position.commit_id is None else position.commit_id
+        while commit_id is not None and commit_id != self._id_at(version):
+            version, commit_id = version - 1, self._parent_of(version, commit_id)
+        if commit_id is None:
+            raise CursorUnavailableError(position.next_version, self.oldest_version, self._why_unknown(position))
+        found = Position(version, commit_id, position.partial and version == position.version)
+        if found.next_version < self.oldest_version:
+            raise CursorUnavailableError(found.next_version, self.oldest_version, "no longer recorded")
+        return found
 
     def _id_at(self, version: int) -> bytes | None:
-        """Returns the commit id of a version of the main chain; None when it is not remembered."""
-        block = self.tree.main_at(version)
-        summary = block or self.history.at(version)
-        return None if summary is None else summary.commit_id
+        """Returns the commit id of a version of the main chain; None when it is not remembered, or not there yet."""
+        if version == 0:
+            return GENESIS_ID
+        if (found := self.tree.main_at(version) or self.history.at(version)) is not None:
+            return found.commit_id
+        after = self.history.at(version + 1)
+        return None if after is None else after.parent_id
+
+    def _parent_of(self, version: int, commit_id: bytes) -> bytes | None:
+        """Returns the parent of a commit of a live or dropped branch; None when it is not remembered."""
+        block = self.tree.find(commit_id)
+        if block is not None and block.version == version:
+            return block.parent_id
+        return self.history.dropped.parent_of(version, commit_id)
+
+    def _why_unknown(self, position: Position) -> str:
+        if position.version < self.oldest_version:
+            return "no longer recorded"
+        if position.version > self.tree.head.version:
+            return "not committed yet"
+        return "its commit is not on the main chain, nor on a remembered branch"
 
     async def follow(
         self, position: Position, *, until_head: bool = False, final_only: bool = False
@@ -135,26 +130,26 @@ class Feed:
             final_only: Yield final commits only.
 
         Raises:
-            CursorUnavailableError: the position is outside the remembered window, or on an unknown branch.
+            CursorUnavailableError: see `locate`.
             StreamClosedError: the store is being closed and there is nothing more to send.
         """
         self.followers += 1
         try:
             last = self._limit(final_only=final_only) if until_head else None
             while True:
+                await asyncio.sleep(0)  # neither the engine nor a caller that filters need ever wait
                 changed = self._changed
-                while unwind := self._dropped.get(position.commit_id or b""):
-                    yield unwind
-                    position = Position(unwind.version, unwind.commit_id)
+                found = self.locate(position)
+                unwound, position = found.version < position.version, found
                 limit = self._limit(final_only=final_only)
-                if last is not None and position.version >= min(last, limit):  # the head may have gone back meanwhile
+                if unwound:
+                    yield Unwind(found.version, found.commit_id or GENESIS_ID)
+                elif last is not None and position.next_version > min(last, limit):  # the head may have gone back
                     return
-                if position.version < limit:
-                    await asyncio.sleep(0)  # neither the engine nor a caller that filters need ever wait
-                    record = await self._next(position)
-                    if record is not None:
-                        yield record
-                        position = Position(record.version, record.commit_id)
+                elif position.next_version <= limit:
+                    record = await self.record_at(position.next_version)
+                    yield record
+                    position = Position(record.version, record.commit_id)
                 elif self._closed:
                     raise StreamClosedError
                 else:
@@ -165,17 +160,10 @@ class Feed:
     def _limit(self, *, final_only: bool) -> int:
         return min(self.tree.final.version, self.tree.head.version) if final_only else self.tree.head.version
 
-    async def _next(self, position: Position) -> CommitRecord | None:
-        """Returns the record after a position; None when the position was dropped meanwhile."""
-        record = await self.record_at(position.version + 1)
-        if record is None or position.commit_id in (None, record.parent_id):
-            return record
-        if position.commit_id in self._dropped:
-            return None
-        raise CursorUnavailableError(position.version, self.oldest_version, "its commit is not on the main chain")
+    async def record_at(self, version: int) -> CommitRecord:
+        """Returns the main chain's record of a version, of the chain as it is when this is called.
 
-    async def record_at(self, version: int) -> CommitRecord | None:
-        """Returns the main chain's record of a version; None when the chain changed while it was read.
+        A live record is returned without waiting. A folded one is read from the journal, and cannot be dropped.
 
         Raises:
             CursorUnavailableError: no longer remembered, or not there yet.
@@ -183,8 +171,7 @@ class Feed:
         """
         summary = self.history.at(version)
         if summary is not None:
-            record = await self.history.read(summary)
-            return record
+            return await self.history.read(summary)
         block = self.tree.main_at(version)
         if block is None or block is self.tree.root:
             why = "not committed yet" if version > self.tree.head.version else "no longer recorded"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from chassis import failpoint
 from state_service import keys, records
 from state_service.cache import Cache
+from state_service.dropped import Dropped
 from state_service.errors import CorruptionError, CursorUnavailableError, StateError
 from state_service.journal import Journal
 from state_service.model import ABSENT, CommitRecord, CommitSummary
@@ -34,6 +35,8 @@ class History:
     """How many versions a tombstone outlives its folding."""
     on_corruption: Callable[[CorruptionError], None] = lambda _: None
     """Called when a journal record turns out to be damaged."""
+    dropped: Dropped = field(default_factory=Dropped)
+    """Dropped commits that are remembered as long as the window reaches back to their version."""
     _by_version: deque[CommitSummary] = field(default_factory=deque)
     _by_id: dict[bytes, CommitSummary] = field(default_factory=dict)
 
@@ -119,7 +122,18 @@ class History:
                 batch.delete(Space.JOURNAL, key)
                 batch.delete(Space.COMMITS, key)
             await journal.write(batch, sync=False)
+        await self._trim_dropped(journal, self.oldest_version or base + 1)
         await self._collect_graves(journal, base - self.retained_versions)
+
+    async def _trim_dropped(self, journal: Journal, oldest: int) -> None:
+        """Removes the summaries of dropped commits below the oldest remembered version."""
+        stale = self.dropped.older_than(oldest)
+        for start in range(0, len(stale), _TRIM_RECORDS):
+            batch = EngineBatch()
+            for version, commit_id in stale[start : start + _TRIM_RECORDS]:
+                self.dropped.forget(version, commit_id)
+                batch.delete(Space.COMMITS, keys.journal_key(version, commit_id))
+            await journal.write(batch, sync=False)
 
     async def _collect_graves(self, journal: Journal, newest: int) -> None:
         """Removes tombstones of deletions up to a version, unless the key was written again since."""

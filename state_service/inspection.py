@@ -59,11 +59,11 @@ class InspectionServicer(rpc.InspectionServiceServicer):
             position, skip = _start(feed, request.cursor)
         else:
             position = Position(feed.tree.head.version, feed.tree.head.commit_id)
+        feed.locate(position)
         await context.send_initial_metadata(())  # tells the caller that it is following from here on
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):
-                cursor = pb.EventCursor(version=item.version + 1, transaction_index=0, event_index=-1)
-                yield pb.StreamEventsResponse(cursor=cursor, unwind=True)
+                yield pb.StreamEventsResponse(cursor=_end_of(item), unwind=True)
                 skip = _BEFORE_ALL  # what the caller had seen of the dropped branch says nothing about this one
                 continue
             for response in _events(item, request):
@@ -81,19 +81,30 @@ class _Place:
 
 _BEFORE_ALL = _Place(0, -1, -1)
 
+_END = 2**31 - 1
+"""Transaction index of a cursor that lies behind every event of its version."""
+
+
+def _end_of(commit: Unwind) -> pb.EventCursor:
+    """Returns the cursor behind every event of a commit."""
+    return pb.EventCursor(version=commit.version, transaction_index=_END, event_index=_END, block_id=commit.commit_id)
+
 
 def _start(feed: Feed, cursor: pb.EventCursor) -> tuple[Position, _Place]:
-    """Finds where a cursor goes on: after which commit, and after which event of the next one."""
+    """Returns where a cursor goes on: after which commit, and after which event of the record that comes next."""
     convert.check_version(cursor.version, "cursor.version")
     if cursor.transaction_index < 0 or cursor.event_index < -1:
         raise InvalidRequestError("an index is not negative (an event index not below -1)", field="cursor")
     if len(cursor.block_id) > convert.MAX_ID_BYTES:
         raise InvalidRequestError(f"a block id has at most {convert.MAX_ID_BYTES} bytes", field="cursor.block_id")
+    if cursor.transaction_index == _END:
+        return Position(cursor.version, cursor.block_id or None), _BEFORE_ALL
     if not cursor.version:
         return Position(feed.oldest_version - 1, None), _BEFORE_ALL
-    return feed.resume(cursor.version, cursor.block_id), _Place(
-        cursor.version, cursor.transaction_index, cursor.event_index
-    )
+    place = _Place(cursor.version, cursor.transaction_index, cursor.event_index)
+    if not cursor.block_id:  # says nothing of the version itself, which may be the next one to be committed
+        return Position(cursor.version - 1, None), place
+    return Position(cursor.version, cursor.block_id, partial=True), place
 
 
 def matches(wanted: pb.StreamEventsRequest, event: receipt_pb2.Event) -> bool:

@@ -125,6 +125,8 @@ class CommitSummary:
     """Durability that was acknowledged."""
     linear: bool
     """True when the caller named no parent: such commits become final by themselves, behind the retained versions."""
+    dropped: bool = False
+    """True when the commit was dropped: its record is gone, and only the way to its parent is remembered."""
 
 
 @dataclass(frozen=True, slots=True)

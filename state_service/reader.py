@@ -59,10 +59,6 @@ class Reader:
     epoch: int
     on_corruption: Callable[[CorruptionError], None]
     """Called when a stored byte turns out to be damaged."""
-    reorganised_below: int = 0
-    """Versions up to this one, above `reorganised_above`, may name a block of a dropped branch."""
-    reorganised_above: int = 0
-    """See `reorganised_below`."""
     _hits_to_check: int = 0
 
     def head(self) -> Head:
@@ -243,7 +239,7 @@ class Reader:
         if known_block_id:
             if known.commit_id != known_block_id:
                 return None
-        elif self.reorganised_above < known_version <= self.reorganised_below:
+        elif self.history.dropped.may_hold(known_version):  # the caller may mean a block of a dropped branch
             return None
         changed: set[bytes] = set()
         for version in range(known_version + 1, self.tree.head.version + 1):
@@ -276,10 +272,3 @@ class Reader:
             if record is not None:
                 found[place] = records.decode_receipt(tx_hashes[place], record)
         return found
-
-    def note_reorganisation(self, fork_version: int, old_head_version: int) -> None:
-        """Remembers which versions became ambiguous: a caller that knows only a number may mean the dropped branch."""
-        if self.reorganised_below <= fork_version or self.reorganised_below < self.reorganised_above:
-            self.reorganised_above = fork_version
-        self.reorganised_above = min(self.reorganised_above, fork_version)
-        self.reorganised_below = max(self.reorganised_below, old_head_version)

@@ -8,7 +8,8 @@ call each: 2,000 writes encode in about 0.2 ms.
                    value_len = 0xFFFFFFFF: a delete, no bytes in the value column
     transactions = count:u32 hash_len:u32*count event_count:u32*count payload_len:u32*count hash* payload*
     crc          = CRC-32 of all bytes before it
-    summary      = format:u8=1 durability:u8 linear:u8 commitment:32 parent_id crc:u32           COMMITS
+    summary      = format:u8=1 durability:u8 flags:u8 commitment:32 parent_id crc:u32            COMMITS
+                   flags: 1 linear, 2 dropped (its record is gone)
     value        = version<<1|deleted:u64 bytes                                                  STATE
     receipt      = version:u64 index:u32 payload                                                 RECEIPTS
     place        = version:u64 commitment:32 commit_id                                           META
@@ -24,12 +25,15 @@ from state_service.errors import CorruptionError
 from state_service.model import CommitSummary, Durability, Entry, StoredReceipt, TransactionRecord
 
 RECORD_FORMAT = 1
+SUMMARY_FORMAT = 1
 COMMITMENT_BYTES = 32
 _DELETED_LENGTH = 0xFFFFFFFF
 _HEAD = struct.Struct(">BQ")
 _U32 = struct.Struct(">I")
 _RECEIPT = struct.Struct(">QI")
-_SUMMARY = struct.Struct(">BB?32s")
+_SUMMARY = struct.Struct(">BBB32s")
+_LINEAR = 1
+_DROPPED = 2
 _PLACE = struct.Struct(">Q32s")
 _DURABILITY_CODES = {Durability.SYNCED: 1, Durability.BUFFERED: 2}
 _DURABILITIES = {code: durability for durability, code in _DURABILITY_CODES.items()}
@@ -148,9 +152,12 @@ def _slices(record: bytes, offset: int, lengths: Iterable[int]) -> tuple[list[by
     return [record[start:end] for start, end in pairwise(ends)], ends[-1]
 
 
-def encode_summary(parent_id: bytes, commitment: bytes, durability: Durability, *, linear: bool) -> bytes:
+def encode_summary(
+    parent_id: bytes, commitment: bytes, durability: Durability, *, linear: bool, dropped: bool = False
+) -> bytes:
     """Returns the summary of a commit."""
-    summary = _SUMMARY.pack(RECORD_FORMAT, _DURABILITY_CODES[durability], linear, commitment) + parent_id
+    flags = (_LINEAR if linear else 0) | (_DROPPED if dropped else 0)
+    summary = _SUMMARY.pack(SUMMARY_FORMAT, _DURABILITY_CODES[durability], flags, commitment) + parent_id
     return summary + _U32.pack(zlib.crc32(summary))
 
 
@@ -162,11 +169,12 @@ def decode_summary(version: int, commit_id: bytes, summary: bytes) -> CommitSumm
     """
     place = f"commit summary of version {version}, commit {commit_id.hex()}"
     _check_crc(place, summary)
-    format_version, durability, linear, commitment = _SUMMARY.unpack_from(summary)
-    if format_version != RECORD_FORMAT or durability not in _DURABILITIES:
+    format_version, durability, flags, commitment = _SUMMARY.unpack_from(summary)
+    if format_version != SUMMARY_FORMAT or durability not in _DURABILITIES:
         raise CorruptionError(place, f"unknown format {format_version} or durability {durability}")
     parent_id = summary[_SUMMARY.size : -_U32.size]
-    return CommitSummary(commit_id, version, parent_id, commitment, _DURABILITIES[durability], linear)
+    linear, dropped = bool(flags & _LINEAR), bool(flags & _DROPPED)
+    return CommitSummary(commit_id, version, parent_id, commitment, _DURABILITIES[durability], linear, dropped)
 
 
 def _check_crc(place: str, data: bytes) -> None:

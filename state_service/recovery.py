@@ -21,8 +21,12 @@ from state_service.records import Place
 from state_service.storage import EngineBatch, Space, StorageEngine
 from state_service.tree import Block, BlockTree, root_block
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of keys and records together. A change that an older software would misread raises it."""
+
+READABLE_SCHEMAS = (1, 2)
+"""Schemas that this software reads. Opening a store for writing raises its schema to the newest; 2 differs from 1 only
+in that summaries of dropped commits are kept."""
 
 _PAGE = 1000
 """Summaries read at a time."""
@@ -40,6 +44,8 @@ class Recovered:
     """Live commits."""
     history: list[CommitSummary]
     """Folded commits that are remembered, oldest first."""
+    dropped: list[CommitSummary]
+    """Dropped commits that are remembered."""
     floor: int
     """No view below this version can be served."""
 
@@ -56,7 +62,7 @@ async def check_schema(engine: StorageEngine) -> bool:
     (stored,) = await engine.get_many(Space.META, [keys.META_SCHEMA])
     if stored is None:
         return False
-    if int.from_bytes(stored) != SCHEMA_VERSION:
+    if int.from_bytes(stored) not in READABLE_SCHEMAS:
         raise UnknownSchemaError(int.from_bytes(stored), SCHEMA_VERSION)
     return True
 
@@ -69,12 +75,9 @@ async def recover(engine: StorageEngine) -> Recovered:
         CorruptionError: what is stored does not fit together; names the place.
     """
     started = time.perf_counter()
-    exists = await check_schema(engine)
+    await check_schema(engine)
     epoch = await engine.acquire()
-    if not exists:
-        batch = EngineBatch()
-        batch.put(Space.META, keys.META_SCHEMA, SCHEMA_VERSION.to_bytes(4))
-        await engine.commit(batch, sync=True)
+    await _raise_schema(engine)
     recovered = await load(engine, epoch)
     log.info(
         "store_opened",
@@ -87,6 +90,14 @@ async def recover(engine: StorageEngine) -> Recovered:
         },
     )
     return recovered
+
+
+async def _raise_schema(engine: StorageEngine) -> None:
+    newest = SCHEMA_VERSION.to_bytes(4)
+    if await engine.get_many(Space.META, [keys.META_SCHEMA]) != [newest]:
+        batch = EngineBatch()
+        batch.put(Space.META, keys.META_SCHEMA, newest)
+        await engine.commit(batch, sync=True)
 
 
 async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
@@ -103,13 +114,15 @@ async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
         for name, record in zip(names, stored, strict=True)
     )
     (floor,) = await engine.get_many(Space.META, [keys.META_FLOOR])
-    summaries = await _summaries(engine)
+    found = await _summaries(engine)
+    dropped = [summary for summary in found if summary.dropped]
+    summaries = [summary for summary in found if not summary.dropped]
     folded = [summary for summary in summaries if summary.version <= base.version]
     tree = BlockTree(root_block(_base_summary(base, folded), await _header(engine, folded)))
     await _replay(engine, tree, {(s.version, s.commit_id): s for s in summaries if s.version > base.version})
     tree.set_head(_find(tree, head, "head"))
     tree.final = tree.root if final.version <= base.version else _find(tree, final, "final block")
-    return Recovered(epoch, tree, folded, max(base.version, int.from_bytes(floor or b"")))
+    return Recovered(epoch, tree, folded, dropped, max(base.version, int.from_bytes(floor or b"")))
 
 
 async def _summaries(engine: StorageEngine) -> list[CommitSummary]:

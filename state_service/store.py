@@ -43,8 +43,10 @@ class Store:
     committer: Committer
     _settling: asyncio.Task[None] | None = None
 
-    def on_published(self, _blocks: Sequence[Block]) -> None:
+    def on_published(self, blocks: Sequence[Block]) -> None:
         """Follows up on commits that became readable."""
+        for block in blocks if self.history.dropped else ():  # one that was dropped may be committed again
+            self.history.dropped.forget(block.version, block.commit_id)
         if self.committer.settle_now() and self._settling is None:
             self._settling = asyncio.create_task(self._settle(), name="state-settle")
         self.feed.notify()
@@ -93,6 +95,8 @@ async def open_store(
     history = History(engine, cache, config.feed_versions, config.retained_versions)
     for summary in recovered.history:
         history.add(summary)
+    for summary in recovered.dropped:
+        history.dropped.add(summary)
     feed = Feed(tree, history)
     history.on_corruption = lambda error: journal.condemn(error)
     journal = Journal(engine, tree, on_published=lambda blocks: store.on_published(blocks), on_failure=on_failure)

@@ -111,9 +111,20 @@ async def test_a_store_of_another_schema_is_refused(opening: Opening) -> None:
         batch = EngineBatch()
         batch.put(Space.META, keys.META_SCHEMA, (99).to_bytes(4))
         await store.journal.write(batch, sync=True)
-    with pytest.raises(UnknownSchemaError, match="schema version 99, this software knows 1"):
+    with pytest.raises(UnknownSchemaError, match="schema version 99, this software knows 2"):
         async with opening():
             pass
+
+
+async def test_a_store_of_the_first_schema_is_opened_and_raised(opening: Opening) -> None:
+    async with opening() as store:
+        await commit(store, "c1", {"k": "1"})
+        batch = EngineBatch()
+        batch.put(Space.META, keys.META_SCHEMA, (1).to_bytes(4))
+        await store.journal.write(batch, sync=True)
+    async with opening() as store:
+        assert await get(store, "k") == "1"
+        assert await store.engine.get_many(Space.META, [keys.META_SCHEMA]) == [(2).to_bytes(4)]
 
 
 async def damaged(change: Callable[[MemoryDisk], None]) -> MemoryDisk:

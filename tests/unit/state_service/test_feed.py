@@ -7,9 +7,11 @@ import pytest
 
 from state_service.errors import CursorUnavailableError, StreamClosedError
 from state_service.feed import Position, Unwind
+from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import CommitRecord
+from state_service.storage import Space
 from state_service.store import Store
-from tests.support.state_store import QUIET, commit, fold, opened, transaction
+from tests.support.state_store import QUIET, commit, fold, opened, transaction, verify_closed
 
 START = Position(0, b"")
 
@@ -85,11 +87,15 @@ async def test_a_cursor_that_is_too_old_is_told_the_oldest() -> None:
             await commit(store, f"c{n}")
             await fold(store)
         with pytest.raises(CursorUnavailableError, match="oldest recorded version is 8") as caught:
-            store.feed.check_position(Position(5, None))
+            store.feed.locate(Position(5, None))
         assert caught.value.metadata["oldest_version"] == "8"
         with pytest.raises(CursorUnavailableError):
             await drain(store, Position(5, None))
-        store.feed.check_position(Position(7, None))
+        assert store.feed.locate(Position(7, None)) == store.feed.locate(Position(7, b"c7"))
+        with pytest.raises(CursorUnavailableError, match="no longer recorded"):
+            store.feed.locate(Position(7, b"c7", partial=True))
+        with pytest.raises(CursorUnavailableError, match="no longer recorded"):
+            store.feed.locate(Position(0, b""))
         assert names(await drain(store, Position(7, None))) == ["c8", "c9", "c10"]
 
 
@@ -98,11 +104,11 @@ async def test_a_cursor_from_the_future_or_of_another_chain_is_refused() -> None
         await commit(store, "c1")
         await commit(store, "c2")
         with pytest.raises(CursorUnavailableError, match="not committed yet"):
-            store.feed.check_position(Position(3, None))
+            store.feed.locate(Position(3, None))
         with pytest.raises(CursorUnavailableError, match="not on the main chain"):
-            store.feed.check_position(Position(1, b"other"))
-        with pytest.raises(CursorUnavailableError, match="not on the main chain"):
-            store.feed.resume(2, b"other")
+            store.feed.locate(Position(1, b"other"))
+        with pytest.raises(CursorUnavailableError, match="not committed yet"):
+            store.feed.locate(Position(3, b"other", partial=True))
 
 
 async def test_a_reorganisation_unwinds_to_the_fork_and_goes_on_from_there() -> None:
@@ -127,7 +133,7 @@ async def test_a_reorganisation_unwinds_to_the_fork_and_goes_on_from_there() -> 
         assert got == ["base", "a1", "a2", "~base", "b1", "b2"]
         # The same for a caller that comes back with what it had.
         assert names(await drain(store, Position(3, b"a2"))) == ["~base", "b1", "b2"]
-        assert store.feed.resume(3, b"a2") == Position(3, b"a2")
+        assert store.feed.locate(Position(3, b"a2", partial=True)) == Position(1, b"base")
 
 
 async def test_a_discarded_head_unwinds() -> None:
@@ -138,6 +144,102 @@ async def test_a_discarded_head_unwinds() -> None:
         assert names(await drain(store, Position(2, b"a1"))) == ["~base"]
         await commit(store, "a1", {"k": "again"}, parent="base")
         assert names(await drain(store, Position(1, b"base"))) == ["a1"]
+
+
+async def test_a_branch_is_left_step_by_step_as_it_is_discarded() -> None:
+    async with opened() as store:
+        for name in ("a1", "a2", "x3", "x4"):
+            await commit(store, name)
+        await store.committer.discard(b"x4")
+        assert names(await drain(store, Position(4, b"x4"))) == ["~x3"]
+        await store.committer.discard(b"x3")
+        for name in ("y3", "y4"):
+            await commit(store, name)
+        for position in (Position(4, b"x4"), Position(3, b"x3"), Position(3, b"x3", partial=True)):
+            assert names(await drain(store, position)) == ["~a2", "y3", "y4"]
+
+
+async def test_a_follower_of_a_live_branch_goes_back_to_the_fork() -> None:
+    async with opened() as store:
+        await commit(store, "a1")
+        await commit(store, "a2")
+        await commit(store, "b2", parent="a1")
+        await commit(store, "b3", parent="b2")
+        assert names(await drain(store, Position(3, b"b3"))) == ["~a1", "a2"]
+
+
+@pytest.mark.parametrize("end", ["discard", "finalize"])
+async def test_the_way_back_from_a_dropped_branch_is_the_same_after_restarts(end: str) -> None:
+    disk, position = MemoryDisk(), Position(4, b"x4")
+    async with opened(disk=disk) as store:
+        for name in ("a1", "a2", "x3", "x4"):
+            await commit(store, name)
+        await commit(store, "y3", parent="a2")
+        await (store.committer.discard(b"x3") if end == "discard" else store.committer.finalize(b"y3"))
+        expected = ["~a2", "y3"] if end == "finalize" else ["~a2"]
+        assert names(await drain(store, position)) == expected
+    async with opened(disk=disk) as store:
+        assert names(await drain(store, position)) == expected
+        if end == "discard":  # the chain goes back further, and forward again
+            await store.committer.discard(b"a2")
+            await commit(store, "z2")
+            expected = ["~a1", "z2"]
+            assert names(await drain(store, position)) == expected
+        await fold(store)
+    async with opened(disk=disk) as store:
+        assert store.tree.root is store.tree.head
+        assert names(await drain(store, position)) == expected
+        assert names(await drain(store, replace(position, partial=True))) == expected
+    await verify_closed(MemoryEngine(disk))
+
+
+async def test_a_dropped_commit_that_is_committed_again_is_followed_on() -> None:
+    disk = MemoryDisk()
+    async with opened(disk=disk) as store:
+        await commit(store, "base")
+        await commit(store, "a", parent="base")
+        await commit(store, "b", parent="a")
+        await store.committer.discard(b"a")
+        await commit(store, "a", parent="base")
+        assert names(await drain(store, Position(2, b"a"))) == []
+        assert names(await drain(store, Position(3, b"b"))) == ["~a"]
+        assert len(store.history.dropped) == 1
+    async with opened(disk=disk) as store:
+        assert (store.tree.head.commit_id, len(store.history.dropped)) == (b"a", 1)
+        assert names(await drain(store, Position(3, b"b"))) == ["~a"]
+
+
+async def test_dropped_commits_are_forgotten_with_the_window_they_lie_in() -> None:
+    disk, config = MemoryDisk(), replace(QUIET, feed_versions=3)
+    async with opened(config, disk=disk) as store:
+        await commit(store, "base")
+        await commit(store, "side")
+        await store.committer.discard(b"side")
+        for n in range(2, 5):
+            await commit(store, f"c{n}")
+            await fold(store)
+        assert names(await drain(store, Position(2, b"side"))) == ["~base", "c2", "c3", "c4"]
+        await commit(store, "c5")
+        await fold(store)
+        assert len(store.history.dropped) == 0
+        with pytest.raises(CursorUnavailableError, match="no longer recorded"):
+            store.feed.locate(Position(2, b"side"))
+        assert len(disk.written[Space.COMMITS]) == 3
+
+
+async def test_the_number_of_dropped_commits_that_are_remembered_is_bounded() -> None:
+    disk = MemoryDisk()
+    async with opened(disk=disk) as store:
+        store.history.dropped.limit = 3
+        for n in range(4):
+            await commit(store, f"c{n}")
+            await commit(store, f"side{n}")
+            await store.committer.discard(f"side{n}".encode())
+        assert len(store.history.dropped) == 3
+        with pytest.raises(CursorUnavailableError):
+            store.feed.locate(Position(2, b"side0"))
+        assert store.feed.locate(Position(5, b"side3")) == Position(4, b"c3")
+        assert len(disk.written[Space.COMMITS]) == 4 + 3
 
 
 async def test_final_only_followers_get_nothing_that_can_be_unwound() -> None:
@@ -184,7 +286,8 @@ async def test_a_view_lists_what_changed_since_a_known_version() -> None:
 
 
 async def test_after_a_reorganisation_a_bare_version_is_not_trusted() -> None:
-    async with opened() as store:
+    disk = MemoryDisk()
+    async with opened(disk=disk) as store:
         await commit(store, "base")
         await commit(store, "a1", {"k": "a"}, parent="base")
         await commit(store, "b1", {"k": "b"}, parent="base")
@@ -195,3 +298,10 @@ async def test_after_a_reorganisation_a_bare_version_is_not_trusted() -> None:
         assert (await store.reader.open_view(2, b"b1", 100, [])).changed_keys == [b"x"]
         assert (await store.reader.open_view(1, b"", 100, [])).changed_keys == [b"k", b"x"]
         assert (await store.reader.open_view(3, b"", 100, [])).complete
+    async with opened(disk=disk) as store:
+        assert not (await store.reader.open_view(2, b"", 100, [])).complete
+        assert (await store.reader.open_view(1, b"", 100, [])).complete
+        assert (await store.reader.open_view(3, b"", 100, [])).complete
+        store.history.dropped.limit = 1
+        await store.committer.discard(b"b2")  # forgets that "a1" was dropped
+        assert not (await store.reader.open_view(2, b"", 100, [])).complete

@@ -63,10 +63,12 @@ def test_a_shortened_record_is_found(length: int) -> None:
 
 @pytest.mark.parametrize("durability", Durability)
 @pytest.mark.parametrize("linear", [True, False])
-def test_a_summary_comes_back_as_it_went_in(durability: Durability, linear: bool) -> None:
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_summary_comes_back_as_it_went_in(durability: Durability, linear: bool, dropped: bool) -> None:
     summary = records.decode_summary(
-        3, b"id", records.encode_summary(b"parent", bytes(range(32)), durability, linear=linear)
+        3, b"id", records.encode_summary(b"parent", bytes(range(32)), durability, linear=linear, dropped=dropped)
     )
+    assert summary.dropped is dropped
     assert (summary.version, summary.commit_id, summary.parent_id) == (3, b"id", b"parent")
     assert (summary.commitment, summary.durability, summary.linear) == (bytes(range(32)), durability, linear)
 
