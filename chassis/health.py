@@ -6,11 +6,14 @@
     submit       the service accepts transactions and commits; never a probe: reads go on without it
 
 The health protocol has no room for a reason. `Check` of `submit` therefore carries it as trailing metadata
-(`REASON_KEY`), and `follow_submit` reads it there for the service in front.
+(`REASON_KEY`), and `follow_submit` reads it there for the service in front. Every `Check` carries the version of the
+software as well (`VERSION_KEY`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -27,6 +30,12 @@ SUBMIT: Final = "submit"
 
 REASON_KEY: Final = "v8vm-reason"
 """Trailing metadata of `Check`: why `submit` is NOT_SERVING."""
+
+VERSION_KEY: Final = "v8vm-version"
+"""Trailing metadata of `Check`: the version of the software."""
+
+SOFTWARE_VERSION: Final = metadata.version("v8vm")
+"""Version of this software."""
 
 POLICIES: Final[Sequence[CallPolicy]] = (
     CallPolicy(service="grpc.health.v1.Health", attempts=1),
@@ -85,8 +94,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         status = self._statuses.get(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service}")
+        trailing = [(VERSION_KEY, SOFTWARE_VERSION)]
         if request.service == SUBMIT and status == NOT_SERVING:
-            context.set_trailing_metadata(((REASON_KEY, self._reason),))
+            trailing.append((REASON_KEY, self._reason))
+        context.set_trailing_metadata(trailing)
         return health_pb2.HealthCheckResponse(status=status)
 
     async def Watch(
@@ -134,11 +145,46 @@ async def submit_reason(channel: grpc.aio.Channel) -> str | None:
     Raises:
         grpc.RpcError: it cannot be reached.
     """
+    status, trailing = await _check(channel, SUBMIT, _REASON_TIMEOUT_S)
+    return (trailing.get(REASON_KEY) or "NOT_SERVING") if status == NOT_SERVING else None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a service says of itself.
+
+    Attributes:
+        serving: it answers reads.
+        refusal: why it refuses transactions and commits; None: it accepts them, or does not know the name `submit`.
+        software_version: version of its software; empty: it does not tell.
+    """
+
+    serving: bool
+    refusal: str | None
+    software_version: str
+
+
+async def ask(channel: grpc.aio.Channel, timeout_s: float) -> Health:
+    """Asks a service for all that its health tells.
+
+    Raises:
+        grpc.RpcError: it cannot be reached.
+    """
+    status, trailing = await _check(channel, "", timeout_s)
+    try:
+        refusal = await submit_reason(channel)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        refusal = None
+    return Health(status == SERVING, refusal, trailing.get(VERSION_KEY, ""))
+
+
+async def _check(channel: grpc.aio.Channel, name: str, timeout_s: float) -> tuple[Status, dict[str, str]]:
+    """Returns the status of a name and the texts beside it."""
     check: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = channel.unary_unary(
         _CHECK, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
     )
-    call = check(health_pb2.HealthCheckRequest(service=SUBMIT), timeout=_REASON_TIMEOUT_S)
-    if (await call).status != NOT_SERVING:
-        return None
-    trailing = dict(await call.trailing_metadata() or ())
-    return str(trailing.get(REASON_KEY, "")) or "NOT_SERVING"
+    call = check(health_pb2.HealthCheckRequest(service=name), timeout=timeout_s)
+    status = (await call).status
+    return status, {key: str(value) for key, value in await call.trailing_metadata() or ()}

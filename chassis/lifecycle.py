@@ -56,6 +56,7 @@ class Server:
     Attributes:
         grpc: where servicers are registered.
         port: the bound port.
+        address: where it listens, `host:port`.
     """
 
     def __init__(self, config: ServerConfig, metrics: Metrics | None = None) -> None:
@@ -78,6 +79,7 @@ class Server:
             raise StartError(
                 f"cannot listen on {address}: the port is in use or the address is not of this machine"
             ) from error
+        self.address = f"{config.host}:{self.port}"
         self._metrics = metrics
         self._health = HealthServicer()
         self._refusals: dict[str, str] = {}
@@ -151,6 +153,11 @@ class Server:
         else:
             self._refusals[source] = reason
         self._show_submit()
+
+    @property
+    def serving(self) -> bool:
+        """What health answers under the empty name."""
+        return self._serving and not self.stop_requested
 
     @property
     def submit_reason(self) -> str | None:

@@ -15,7 +15,7 @@ from iost.gateway.v1 import inspection_service_pb2 as pb
 MAX_NAMES = 10_000
 """As the interface says: some 20 ms of the state service."""
 
-_LIST_WORKERS = "/iost.vm.v1.WorkerService/ListWorkers"
+LIST_WORKERS = "/iost.vm.v1.WorkerService/ListWorkers"
 
 
 class Inspection:
@@ -66,7 +66,7 @@ class Inspection:
     async def list_workers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Lists the workers of all VM services that serve, with the counts of all of them together."""
         raw, timeout_s = request.SerializeToString(), context.time_remaining()
-        answers = await asyncio.gather(*(vm.call(_LIST_WORKERS, raw, timeout_s) for vm in self._vms.all()))
+        answers = await asyncio.gather(*(vm.call(LIST_WORKERS, raw, timeout_s) for vm in self._vms.all()))
         total = pb.ListWorkersResponse()
         uses: Counter[str] = Counter()
         for answer in map(pb.ListWorkersResponse.FromString, answers):

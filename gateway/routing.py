@@ -132,6 +132,10 @@ class VmPool:
         ]
         return None if None in refusals else next(iter(refusals), NoEndpointError.reason)
 
+    def known(self) -> list[VmEndpoint]:
+        """Returns all VM services, by address."""
+        return [self._endpoints[address] for address in sorted(self._endpoints)]
+
     def all(self) -> list[VmEndpoint]:
         """Returns the VM services that serve; all known ones when none does."""
         serving = [endpoint for endpoint in self._endpoints.values() if endpoint.up]

@@ -23,6 +23,7 @@ from gateway.metrics import CALLS, LATENCY
 from gateway.peers import Peer
 from gateway.routing import VmEndpoint, VmPool
 from gateway.state_reader import StateReader
+from gateway.status import NodeStatus
 from iost.gateway.v1 import (
     block_service_pb2,
     contract_service_pb2,
@@ -83,7 +84,8 @@ class Gateway:
             (route.service, route.method): self._handler(route.method, forwarder.behavior(route), stream=route.stream)
             for route in ROUTES
         }
-        for (service, method), own in self._own(StateReader(self._state)).items():
+        status = NodeStatus(server, self._vms, self._state)
+        for (service, method), own in self._own(StateReader(self._state), status).items():
             handlers[service, method] = self._handler(method, own.behavior, request_type=own.request_type)
         for descriptor in DESCRIPTORS:
             methods = {method.name: handlers[descriptor.name, method.name] for method in descriptor.methods}
@@ -104,7 +106,7 @@ class Gateway:
         if self._state is not None:
             await self._state.close()
 
-    def _own(self, reader: StateReader) -> Mapping[tuple[str, str], Own]:
+    def _own(self, reader: StateReader, status: NodeStatus) -> Mapping[tuple[str, str], Own]:
         inspection = Inspection(reader, self._vms)
         contracts = Contracts(reader)
         pb = inspection_service_pb2
@@ -113,6 +115,7 @@ class Gateway:
             ("InspectionService", "ListState"): Own(inspection.list_state, pb.ListStateRequest),
             ("InspectionService", "BatchGetBalances"): Own(inspection.batch_get_balances, pb.BatchGetBalancesRequest),
             ("InspectionService", "ListWorkers"): Own(inspection.list_workers, pb.ListWorkersRequest),
+            ("InspectionService", "GetStatus"): Own(status.get, pb.GetStatusRequest),
             ("ContractService", "BatchGetContracts"): Own(
                 contracts.batch_get, contract_service_pb2.BatchGetContractsRequest
             ),

@@ -1,4 +1,4 @@
-"""Commands that look: receipts, state, contracts, balances, accounts, events, workers, status."""
+"""Commands that look: receipts, state, contracts, balances, accounts, events, workers."""
 
 import itertools
 import json
@@ -289,23 +289,3 @@ def _uses_text(uses: pb.ContractUses) -> str:
         return "none yet"
     tiers = (("pinned", uses.pinned_count), ("recent", uses.recent_count), ("cold", uses.cold_count))
     return ", ".join(f"{name} {count} ({100 * count / total:.0f} %)" for name, count in tiers)
-
-
-def status(gateway: Gateway = options.GATEWAY, as_json: Json = False) -> None:
-    """Shows whether the node serves: newest version, commitment, workers."""
-    with connect(gateway) as client:
-        head, answer = client.head(), client.workers()
-    if as_json:
-        print_json({"gateway": gateway, "head": head, "workers": answer})
-        return
-    print_fields(
-        [
-            ("gateway", gateway),
-            ("version", head.version),
-            ("final version", head.final_version),
-            ("commitment", head.commitment.hex()),
-            ("workers", len(answer.workers)),
-            ("batches waiting", answer.queue_count),
-            ("build", answer.build_id),
-        ]
-    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli import exit_codes, inspecting, keys, sending
+from gateway.cli import exit_codes, inspecting, keys, sending, status
 from gateway.cli.demo import demo
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import InputError, report_of
@@ -36,7 +36,7 @@ for command in (
     inspecting.receipt,
     inspecting.balance,
     inspecting.events,
-    inspecting.status,
+    status.status,
     inspecting.workers,
 ):
     app.command()(command)

@@ -256,6 +256,10 @@ class AsyncClient:
         """Lists the worker processes of the VM service."""
         return await _answer(self._inspection.ListWorkers(inspection.ListWorkersRequest(), timeout=timeout_s))
 
+    async def status(self, *, timeout_s: float | None = None) -> inspection.GetStatusResponse:
+        """Reads how every service of the node is doing; a service that does not answer is one row of it."""
+        return await _answer(self._inspection.GetStatus(inspection.GetStatusRequest(), timeout=timeout_s))
+
     async def events(
         self, wanted: events.EventFilter = events.ALL, *, cursor: inspection.EventCursor | None = None
     ) -> AsyncIterator[inspection.StreamEventsResponse]:

@@ -112,4 +112,5 @@ class Client:
     balances = _blocking(AsyncClient.balances)
     head = _blocking(AsyncClient.head)
     workers = _blocking(AsyncClient.workers)
+    status = _blocking(AsyncClient.status)
     events = _blocking_iterator(AsyncClient.events)

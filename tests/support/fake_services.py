@@ -146,7 +146,9 @@ class FakeVm:
         return compilation.CompileContractsResponse(outcomes=outcomes)
 
     async def ListWorkers(self, request: Any, context: Any) -> Any:
-        return workers.ListWorkersResponse(workers=[workers.Worker(worker_id="1", pid=7)], restart_count=2)
+        return workers.ListWorkersResponse(
+            workers=[workers.Worker(worker_id="1", pid=7, state=workers.WORKER_STATE_IDLE)], restart_count=2
+        )
 
 
 @dataclass
@@ -157,6 +159,7 @@ class FakeState:
     receipts: dict[bytes, receipt_pb2.Receipt] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     version: int = 3
+    header: bytes = b""
     added: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def BatchGet(self, request: Any, context: Any) -> Any:
@@ -178,7 +181,9 @@ class FakeState:
         return state.DiscardBlockResponse(dropped_block_ids=[request.block_id])
 
     async def GetHead(self, request: Any, context: Any) -> Any:
-        return inspection.GetHeadResponse(version=self.version, block_id=b"head", commitment=b"c" * 32)
+        return inspection.GetHeadResponse(
+            version=self.version, block_id=b"head", commitment=b"c" * 32, header=self.header
+        )
 
     async def BatchGetReceipts(self, request: Any, context: Any) -> Any:
         found = [inspection.StoredReceipt(receipt=self.receipts.get(item), version=2) for item in request.tx_hashes]

@@ -37,9 +37,14 @@ class Node:
         self.programs: tuple[Program, Program, Program] = programs(
             folder, gateway_port=gateway, vm_port=vm, state_port=state
         )
-        self.services = Services(self.programs, folder / "logs")
+        self.use(self.programs)
         self.client: Client
         self.accounts: Mapping[str, Account]
+
+    def use(self, wanted: tuple[Program, Program, Program]) -> None:
+        """Runs other programs than those of the demonstration. REQUIRES: nothing was started yet."""
+        self.programs = wanted
+        self.services = Services(wanted, self.folder / "logs")
 
     @property
     def state(self) -> Program:
@@ -75,11 +80,17 @@ class Node:
 @contextlib.contextmanager
 def running_node(folder: Path) -> Iterator[Node]:
     """Starts a node on an empty store; stops all of it at the end."""
-    node = Node(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with running(Node(folder)) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def running(node: Node) -> Iterator[Node]:
+    """Starts a prepared node on an empty store; stops all of it at the end."""
+    node.folder.mkdir(parents=True, exist_ok=True)
     with node.services:
         node.services.start()
         with Client(node.gateway.address) as client:
             node.client = client
-            node.accounts = genesis.prepare(client, node.state.address, folder)
+            node.accounts = genesis.prepare(client, node.state.address, node.folder)
             yield node

@@ -59,10 +59,20 @@ async def test_a_new_key_is_shown_without_its_secret(key: Path) -> None:
 async def test_status_for_people_and_programs(world) -> None:
     people = await v8vm("status", "--gateway", world.address)
     assert people.code == 0
-    assert "version" in people.out
+    assert [line.split()[0] for line in people.out.splitlines()[:5]] == ["service", "gateway", "vm", "workers", "state"]
     programs = (await v8vm("status", "--gateway", world.address, "--json")).json
-    assert programs["head"]["version"] == 3
-    assert programs["workers"]["workers"][0]["pid"] == 7
+    assert programs["ok"]
+    assert programs["status"]["services"][-1]["head"]["version"] == 3
+
+
+async def test_status_names_what_is_wrong_and_exits_1(world) -> None:
+    world.state_server.health.set_submit("STORAGE_FULL")
+    people = await v8vm("status", "--gateway", world.address)
+    assert people.code == 1
+    assert f"wrong: state {world.state_server.address}: commits are refused, STORAGE_FULL" in people.out
+    away = await v8vm("status", "--gateway", "127.0.0.1:1", "--json")
+    assert away.code == 1
+    assert away.json["problems"] == ["gateway 127.0.0.1:1: no answer (PEER_UNAVAILABLE)"]
 
 
 async def test_state_and_receipts(world) -> None:
