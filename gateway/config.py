@@ -18,8 +18,8 @@ class GatewayConfig(ServerConfig):
     )
     vm_address: str = setting(
         "127.0.0.1:7002",
-        unit="host:port",
-        help="VM services; a name with several addresses is balanced over by contract",
+        unit="host:port, ...",
+        help="VM services, separated by commas; all addresses of all names are balanced over by contract",
         reason="the VM service's default on the same machine",
     )
     state_address: str = setting(

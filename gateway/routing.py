@@ -84,17 +84,17 @@ def choose(key: bytes, loads: dict[str, int]) -> str:
 
 
 class VmPool:
-    """The VM services behind one name, looked up again and again. REQUIRES: used from one event loop."""
+    """The VM services behind some names, which are looked up again and again. REQUIRES: used from one event loop."""
 
-    def __init__(self, address: str, make: Callable[[str], VmEndpoint], resolve_ms: int) -> None:
-        """Sets the name.
+    def __init__(self, addresses: str, make: Callable[[str], VmEndpoint], resolve_ms: int) -> None:
+        """Sets the names.
 
         Args:
-            address: `host:port`; the host may have several addresses.
+            addresses: `host:port`, or several separated by commas; each host may have several addresses.
             make: opens an endpoint for one address.
             resolve_ms: time between look-ups.
         """
-        self._host, _, self._port = address.rpartition(":")
+        self._names = tuple(tuple(name.strip().rpartition(":")[::2]) for name in addresses.split(","))
         self._make = make
         self._resolve_s = resolve_ms / 1000
         self._endpoints: dict[str, VmEndpoint] = {}
@@ -163,12 +163,14 @@ class VmPool:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        try:
-            addresses = await resolve(self._host, self._port)
-        except OSError as error:
-            # Keep what is known: a name server that is away for a moment must not take the service down.
-            log.warning("vm_address_not_resolved", extra={"host": self._host, "reason": str(error)})
-            return
+        addresses: set[str] = set()
+        for host, port in self._names:
+            try:
+                addresses |= await resolve(host, port)
+            except OSError as error:
+                # Keep the known services: the name server may be away for a moment.
+                log.warning("vm_address_not_resolved", extra={"host": host, "reason": str(error)})
+                return
         for address in addresses - self._endpoints.keys():
             self._endpoints[address] = self._make(address)
             log.info("vm_endpoint_added", extra={"address": address})

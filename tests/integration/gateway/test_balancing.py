@@ -110,3 +110,25 @@ async def test_workers_of_all_services_are_listed(fleet: Fleet) -> None:
     answer = await fleet.world.client.workers()
     assert len(answer.workers) == 3
     assert answer.restart_count == 6
+
+
+async def test_several_names_are_balanced_over_together() -> None:
+    servers = [FakeServer(FakeVm()) for _ in range(2)]
+    made: list[str] = []
+
+    def make(address: str) -> routing.VmEndpoint:
+        made.append(address)
+        return routing.VmEndpoint(address, 1 << 20, gather_count=1, gather_in_flight=1)
+
+    for server in servers:
+        await server.start()
+    pool = routing.VmPool(", ".join(server.address for server in servers), make, 60_000)
+    await pool.start()
+    try:
+        assert sorted(made) == sorted(server.address for server in servers)
+        chosen = {pool.pick(lambda contract=contract: contract.encode()).address for contract in CONTRACTS}
+        assert chosen == set(made)
+    finally:
+        await pool.close()
+        for server in servers:
+            await server.stop()
