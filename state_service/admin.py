@@ -96,4 +96,7 @@ def _block(block: Block, final_version: int) -> pb.Block:
         main_chain=block.on_main,
         final=block.version <= final_version,
         write_count=len(block.writes),
+        number=block.number,
+        time_ns=block.time_ns,
+        block_hash=block.summary().block_hash,
     )

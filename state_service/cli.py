@@ -12,9 +12,10 @@ import asyncio
 import hashlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -22,7 +23,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from chassis.errors import ServiceError
-from state_service import checkpoints, keys
+from state_service import checkpoints, headers, keys
 from state_service.config import StateConfig
 from state_service.errors import NoStoreError
 from state_service.figures import FIGURES
@@ -103,7 +104,9 @@ def import_entries(
         commit_count = write_count = 0
         async with _store(data_dir, create=True) as store:
             for batch in _batches(file, batch_size):
-                result = await store.committer.commit(batch)
+                tip = store.tree.tip
+                header = headers.following(tip.number, tip.time_ns, tip.version, time.time_ns())
+                result = await store.committer.commit(replace(batch, header=header))
                 if not result.duplicate:
                     commit_count += 1
                     write_count += len(batch.writes)

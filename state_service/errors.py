@@ -4,6 +4,7 @@
     ├── InvalidRequestError        INVALID_ARGUMENT     malformed key, id, page, range
     ├── WriteConflictError         ABORTED              a key that was read has changed on the parent
     ├── BlockNotFoundError         NOT_FOUND            no live block has this commit id
+    ├── BlockHashError             FAILED_PRECONDITION  another hash is recorded for the block
     ├── VersionUnavailableError    FAILED_PRECONDITION  outside the live range
     ├── CursorUnavailableError     FAILED_PRECONDITION  no longer recorded, or on a dropped branch
     ├── FinalityError              FAILED_PRECONDITION  would undo a final block
@@ -64,6 +65,20 @@ class BlockNotFoundError(StateError):
     def __init__(self, block_id: bytes) -> None:
         """Creates the error."""
         super().__init__(f"no live block {block_id.hex()}", metadata={"block_id": block_id.hex()})
+
+
+class BlockHashError(StateError):
+    """Another hash was recorded for the block before; the message names both."""
+
+    reason = "BLOCK_HASH_DIFFERS"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, block_id: bytes, recorded: bytes, given: bytes) -> None:
+        """Creates the error."""
+        super().__init__(
+            f"block {block_id.hex()} has the recorded hash {recorded.hex()}, not {given.hex()}",
+            metadata={"block_id": block_id.hex(), "expected": recorded.hex(), "actual": given.hex()},
+        )
 
 
 class VersionUnavailableError(StateError):
