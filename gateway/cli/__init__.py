@@ -6,6 +6,7 @@
 - `options`: options that several commands share;
 - `connection`: the client of one command;
 - `output`: tables for people, JSON for programs;
+- `abi_files`: ABI files and what is wrong with them;
 - `plain`: messages as plain JSON values;
 - `sending`: publish, call, query, tx;
 - `inspecting`: receipt, state, contract, balance, account, events, status, workers;

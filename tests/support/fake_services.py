@@ -51,6 +51,7 @@ class FakeVm:
         cancelled: requests that were cancelled while they took their time.
         refuse: unless empty, every transaction is refused with this message.
         fail: unless empty, every transaction and call is executed and fails with this message.
+        abi: the ABI that it derives from every source.
         requests: the transaction and call requests as they came.
     """
 
@@ -61,6 +62,7 @@ class FakeVm:
     cancelled: int = 0
     refuse: str = ""
     fail: str = ""
+    abi: str = ""
     requests: list[Any] = field(default_factory=list)
 
     async def ExecuteTransactions(self, request: Any, context: Any) -> Any:
@@ -142,7 +144,9 @@ class FakeVm:
         return execution.ValidateBlockResponse(valid=True)
 
     async def CompileContracts(self, request: Any, context: Any) -> Any:
-        outcomes = [compilation.CompileOutcome(instrumented=source.source) for source in request.sources]
+        outcomes = [
+            compilation.CompileOutcome(instrumented=source.source, abi_json=self.abi) for source in request.sources
+        ]
         return compilation.CompileContractsResponse(outcomes=outcomes)
 
     async def ListWorkers(self, request: Any, context: Any) -> Any:
