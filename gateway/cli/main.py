@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli import exit_codes, inspecting, keys, sending, status
+from gateway.cli import backup, exit_codes, inspecting, keys, sending, status
 from gateway.cli.demo import demo
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import InputError, report_of
@@ -37,6 +37,7 @@ for command in (
     inspecting.balance,
     inspecting.events,
     status.status,
+    backup.backup,
     inspecting.workers,
 ):
     app.command()(command)
