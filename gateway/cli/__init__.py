@@ -1,5 +1,6 @@
 """The command `v8vm`: publish, call and inspect contracts of a running node.
 
+- `start`: the first function that runs;
 - `main`: the command itself, command groups of other packages, exit codes;
 - `exit_codes`: the one table of exit codes;
 - `failures`: errors of commands, for people and programs;

@@ -157,12 +157,13 @@ class FakeVm:
 
 @dataclass
 class FakeState:
-    """A dictionary of one version, a few receipts, and a log of events."""
+    """A dictionary of one version, a few receipts, and a log of events; `streams` counts those that were opened."""
 
     cells: dict[bytes, bytes] = field(default_factory=dict)
     receipts: dict[bytes, receipt_pb2.Receipt] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     version: int = 3
+    streams: int = 0
     header: bytes = b""
     added: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -203,6 +204,7 @@ class FakeState:
     async def StreamEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
         # Version 4 is the first with an event: the fake begins at 3 without any.
         position = max(0, request.cursor.version - 3)
+        self.streams += 1
         while True:
             while position < len(self.events):
                 position += 1

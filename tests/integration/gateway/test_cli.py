@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -306,6 +307,18 @@ async def test_every_help_ends_with_the_exit_codes() -> None:
         shown = " ".join((await v8vm(*words, "--help")).out.split())
         assert "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 not found, 4 refused, 5 failed, 6 conflict" in shown
         assert "7 unavailable" in shown
+
+
+async def test_the_version_and_the_completion_of_a_shell_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await v8vm("--version")).out == f"v8vm {version('v8vm')}\n"
+    assert "--install-completion" in (await v8vm("--help")).out
+    monkeypatch.setenv("_V8VM_COMPLETE", "source_bash")
+    assert "complete -o default -F _v8vm_completion v8vm" in (await v8vm()).out
+    for words, wanted in (("v8vm rec", "receipt"), ("v8vm state li", "list"), ("v8vm store ver", "verify")):
+        monkeypatch.setenv("_V8VM_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        assert (await v8vm()).out.split() == [wanted]
 
 
 async def test_a_command_that_is_missing_or_mistyped_is_a_usage_error() -> None:
