@@ -65,6 +65,23 @@
     return target.properties.flatMap((property) => boundNames(property.value ?? property.argument));
   }
 
+  function statementsOfBlock(node) {
+    if (node.type === 'BlockStatement' || node.type === 'Program') return node.body;
+    return node.type === 'SwitchStatement' ? node.cases.flatMap(({ consequent }) => consequent) : [];
+  }
+
+  // Names that a block or the head of a loop declares for itself.
+  function namesOfBlock(node, withFunctions) {
+    const declarations = [...statementsOfBlock(node), node.init ?? node.left].filter(Boolean);
+    return declarations.flatMap((declaration) => {
+      if (declaration.type === 'VariableDeclaration') {
+        return declaration.kind === 'var' ? [] : declaration.declarations.flatMap(({ id }) => boundNames(id).map(({ name }) => name));
+      }
+      const isNamed = declaration.type === 'ClassDeclaration' || (withFunctions && declaration.type === 'FunctionDeclaration');
+      return isNamed ? [declaration.id.name] : [];
+    });
+  }
+
   class Analysis {
     constructor(program) {
       this.references = new Map(); // Identifier node -> { binding | null, strict }
@@ -104,21 +121,23 @@
       return RESULT_IS_NUMBER.has(operator) || (operator === '+' && this.yieldsNumber(left) && this.yieldsNumber(right));
     }
 
-    // Declares `var` names of a function body, and sloppy functions inside its blocks.
-    declareVariables(node, scope, strict) {
+    // Declares `var` names of a function body, and sloppy functions inside its blocks. `taken`: names that blocks around declare.
+    declareVariables(node, scope, strict, taken = namesOfBlock(node, false)) {
       eachChild(node, (child) => {
         if (isFunction(child) || child.type === 'ClassDeclaration' || child.type === 'ClassExpression') return;
         if (child.type === 'VariableDeclaration' && child.kind === 'var') {
           for (const { id } of child.declarations) for (const { name } of boundNames(id)) scope.declare(name, 'var', 0);
         }
-        if (!strict && (child.type === 'BlockStatement' || child.type === 'SwitchCase')) this.hoistBlockFunctions(child, scope);
-        this.declareVariables(child, scope, strict);
+        if (!strict) this.hoistBlockFunctions(child, scope, taken);
+        const names = namesOfBlock(child, true);
+        this.declareVariables(child, scope, strict, names.length === 0 ? taken : [...taken, ...names]);
       });
     }
 
-    hoistBlockFunctions(blockNode, scope) {
-      for (const statement of blockNode.body ?? blockNode.consequent) {
-        if (statement.type !== 'FunctionDeclaration') continue;
+    // A function in a block is a name of the function around it too, unless a `var` in its place would be an error.
+    hoistBlockFunctions(node, scope, taken) {
+      for (const statement of statementsOfBlock(node)) {
+        if (statement.type !== 'FunctionDeclaration' || taken.includes(statement.id.name)) continue;
         const known = scope.names.get(statement.id.name);
         if (known === undefined || known.kind === 'var') {
           this.hoistedBlockFunctions.set(statement, scope.declare(statement.id.name, 'var', 0));
@@ -308,5 +327,5 @@
     }
   }
 
-  V8VM.scope = { Analysis, STRICT_ONLY_WORDS };
+  V8VM.scope = { Analysis, STRICT_ONLY_WORDS, boundNames };
 })(globalThis.V8VM);

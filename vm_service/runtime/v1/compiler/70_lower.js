@@ -27,11 +27,12 @@
   }
 
   class Lowering {
-    constructor(program, layout, analysis, endowments) {
+    constructor(program, layout, analysis, early, endowments) {
       this.program = program;
       this.layout = layout;
       this.references = analysis.references;
       this.analysis = analysis;
+      this.early = early; // function -> message of the error that its first call meets
       this.endowments = endowments; // Set of names that the runtime provides
       this.needed = new Set(); // those that this contract uses
       this.helpers = new Set();

@@ -234,7 +234,7 @@
 
     functionNode(node, type) {
       const { params, body } = this.inFrame(node, () => this.functionBody(node.body.body, node));
-      if (node.generator) this.payGenerator(node, params);
+      if (node.generator && !this.early.has(node)) this.payGenerator(node, params);
       return { type, id: node.id ? this.spell(node.id.name) : null, params, body, generator: node.generator, async: false, expression: false };
     },
 
@@ -256,6 +256,7 @@
     },
 
     inFrame(node, lowerBody) {
+      if (this.early.has(node)) return this.unreadable(node);
       const outer = { frame: this.frame, open: this.open };
       this.frame = new Frame(node, outer.frame);
       this.open = null;
@@ -274,8 +275,17 @@
       if (slots <= 0) return;
       if (params.at(-1)?.type === 'RestElement') throw new Error('generator function with a rest parameter is too large');
       const key = this.callHelper('work', tree.literal(Math.ceil(slots * V8VM.workPrices.literal.generatorSlot)));
-      const property = { type: 'Property', key, computed: true, value: tree.helper('slots'), kind: 'init', method: false, shorthand: false };
-      params.push({ type: 'RestElement', argument: { type: 'ObjectPattern', properties: [property] } });
+      params.push(evaluatedByCall(key));
+    },
+
+    // Parts of a function that the engine of the reference cannot read: its call throws and evaluates nothing, not even of a
+    // generator. An accessor keeps its number of parameters.
+    unreadable(node) {
+      const end = node.params.findIndex(({ type }) => type === 'AssignmentPattern' || type === 'RestElement');
+      const params = (end < 0 ? node.params : node.params.slice(0, end)).map((_, index) => tree.helper(`argument${index}`));
+      const thrown = this.callHelper('malformed', tree.literal(this.early.get(node)));
+      if (!node.generator) return { params, body: tree.block([tree.statement(thrown)]) };
+      return { params: [...params, evaluatedByCall(thrown)], body: tree.block([]) };
     },
 
     parameters(node) {
@@ -298,8 +308,6 @@
 
     functionBody(list, node) {
       const { frame } = this;
-      const broken = this.brokenLabel(node);
-      if (broken !== null) return tree.block([tree.statement(this.callHelper('malformed', tree.literal(broken)))]);
       const names = node.params.length + countNames(node);
       const work = this.regionWork(list, names);
       if (work.length > 0) frame.reenters = true;
@@ -329,30 +337,13 @@
       const declarations = names.map((name) => ({ type: 'VariableDeclarator', id: tree.helper(name), init: null }));
       return [{ type: 'VariableDeclaration', kind: 'let', declarations }];
     },
-
-    // -- labels --------------------------------------------------------------------------------------------------
-
-    // A charge between a label and its statement takes the label away from it. Jumps to such a label are an error that
-    // shows when the function that holds them is first called. Returns that error's text, or null.
-    brokenLabel(node) {
-      const search = (part, labels) => {
-        if (part !== node && tree.isFunction(part)) return null;
-        let known = labels;
-        if (part.type === 'LabeledStatement') known = new Map([...labels, [part.label.name, this.isCharged(part.body)]]);
-        const jumps = (part.type === 'BreakStatement' || part.type === 'ContinueStatement') && part.label;
-        if (jumps && known.get(part.label.name)) return `Undefined label '${part.label.name}'`;
-        let found = null;
-        tree.eachChild(part, (child) => (found ??= search(child, known)));
-        return found;
-      };
-      return search(node, new Map());
-    },
-
-    isCharged(statementNode) {
-      const point = this.layout.statements.get(statementNode);
-      return point !== undefined && point.total !== 0;
-    },
   };
+
+  // A rest parameter that evaluates an expression at each call: those of a generator run none of its text.
+  function evaluatedByCall(key) {
+    const property = { type: 'Property', key, computed: true, value: tree.helper('slots'), kind: 'init', method: false, shorthand: false };
+    return { type: 'RestElement', argument: { type: 'ObjectPattern', properties: [property] } };
+  }
 
   // Whether an expression uses `this`, `arguments`, `new.target` or `super` of the function it stands in. Answers for
   // arrow functions are kept: arrows inside arrows are asked about once for each level.

@@ -56,13 +56,15 @@
   // A contract whose every call fails while its script is compiled, before any gas is charged.
   const malformed = (message) => ({ failure: `SyntaxError: ${message}`, text: '(function () {})', endowments: [] });
 
-  // Tree of the printed text and its layout of charges -> {text, endowments, failure?}.
-  function emitImage(program, layout) {
+  const isCharged = (layout) => (statement) => (layout.statements.get(statement)?.total ?? 0) !== 0;
+
+  // Printed text, its tree and its layout of charges -> {text, endowments, failure?}.
+  function emitImage(printed, program, layout) {
+    const early = V8VM.earlyErrors(program, printed, isCharged(layout));
+    if (early.has(program)) return malformed(early.get(program));
     const clash = redeclaredName(program);
     if (clash !== null) return malformed(`Identifier '${clash}' has already been declared`);
-    const lowering = new Lowering(program, layout, new V8VM.scope.Analysis(program), ENDOWMENTS);
-    const broken = lowering.brokenLabel(program);
-    if (broken !== null) return malformed(broken);
+    const lowering = new Lowering(program, layout, new V8VM.scope.Analysis(program), early, ENDOWMENTS);
     const body = [...lowering.blockFunctionNames(program), ...lowering.statements(lowering.hoistedFirst(program.body))];
     const text = scriptText(lowering, body);
     return { text, endowments: [...lowering.needed] };

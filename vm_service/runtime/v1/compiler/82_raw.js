@@ -13,6 +13,11 @@
   function resolved(node, lowering) {
     if (node.type === 'Identifier' && lowering.references.has(node)) return lowering.Identifier(node);
     if (node.type === 'UnaryExpression' && node.operator === 'typeof' && node.argument.type === 'Identifier') return lowering.typeofName(node.argument);
+    if (tree.isFunction(node) && lowering.early.has(node)) return { ...resolvedParts(node, lowering), ...lowering.unreadable(node) };
+    return resolvedParts(node, lowering);
+  }
+
+  function resolvedParts(node, lowering) {
     const copy = {};
     for (const key in node) {
       const value = node[key];
@@ -31,7 +36,8 @@
   function compileRaw(source) {
     const program = esprima.parseScript(source, { range: true });
     V8VM.rewrite.checkNames(program, V8VM.rewrite.isHelperName);
-    const lowering = new Lowering(program, null, new V8VM.scope.Analysis(program), ENDOWMENTS);
+    const early = V8VM.earlyErrors(program, source, () => false);
+    const lowering = new Lowering(program, null, new V8VM.scope.Analysis(program), early, ENDOWMENTS);
     const text = scriptText(lowering, resolved(program, lowering).body);
     return { reference: source, methods: V8VM.publicMethods(program), text, endowments: [...lowering.needed] };
   }

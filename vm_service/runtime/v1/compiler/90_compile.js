@@ -25,7 +25,7 @@
     const program = esprima.parseScript(printed, { range: true });
     const layout = V8VM.points.findPoints(program);
     const reference = V8VM.reference.referenceText(printed, layout);
-    const image = V8VM.image.emitImage(program, layout);
+    const image = V8VM.image.emitImage(printed, program, layout);
     return { reference, methods: V8VM.publicMethods(program), ...image };
   }
 
