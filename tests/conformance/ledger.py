@@ -2,7 +2,7 @@
 
 import json
 import math
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from tests.support.memory_state import MemoryState
@@ -15,6 +15,8 @@ DEFAULT_DECIMALS = 8
 NS = 10**9
 GROWTH_LIMIT_S = 3 * 86400
 GAS_RATE = Decimal("1.15")
+GAS_STEP = Decimal("0.01")
+INT64_MAX = 2**63 - 1
 
 
 class Ledger:
@@ -68,8 +70,7 @@ class Ledger:
         return Decimal(sum(item["Amount"] for item in items)).scaleb(-self.decimals(token))
 
     def set_balance(self, token: str, account: str, raw: int) -> None:
-        old = self.read(field_key(TOKEN, f"TB{account}", token))
-        self.map_put(TOKEN, f"TB{account}", token, StoredValue("i", str(raw), old.payer if old else ""))
+        self.map_put(TOKEN, f"TB{account}", token, StoredValue("i", str(raw)))
 
     # -- gas -------------------------------------------------------------------------------------------------------
 
@@ -77,13 +78,20 @@ class Ledger:
         return Decimal(self.text(plain_key(GAS, account + suffix)) or 0)
 
     def gas(self, account: str, now_ns: int) -> Decimal:
-        """Gas of an account at a time; growth is rounded in the last digit that the pledge gives it."""
+        """Gas of an account at a time, cut to two decimals.
+
+        Growth is rounded in the last digit that the pledge gives it. Growth that does not fit into an int64 together with
+        the stock, at that digit, is lost.
+        """
         since = int(self._gas(account, "gu"))
         seconds = min((now_ns - since) / NS, GROWTH_LIMIT_S) if since else 0
         pledge = self._gas(account, "gt").normalize()
         digits = max(0, -int(pledge.as_tuple().exponent)) + 2
         grown = Decimal(math.floor(float((pledge * GAS_RATE).scaleb(digits)) * seconds + 0.5)).scaleb(-digits)
-        return min(self._gas(account, "gs") + grown, self._gas(account, "gl"))
+        stock = self._gas(account, "gs")
+        fits = abs((stock + grown).scaleb(digits)) <= INT64_MAX
+        total = min(stock + grown, self._gas(account, "gl")) if fits else stock
+        return total.quantize(GAS_STEP, ROUND_DOWN)
 
     def set_gas(self, account: str, amount: int) -> None:
         for suffix in ("gs", "gl"):

@@ -70,11 +70,21 @@ def test_transactions_of_a_batch_see_the_effects_of_those_before(world: KernelWo
     assert world.balances() == {"alice": 100, "bob": 100, "carol": 2800}
 
 
-def test_a_failed_transaction_leaves_reads_but_no_writes_beside_its_gas(world: KernelWorld) -> None:
+def test_a_failed_transaction_leaves_reads_but_no_writes_beside_its_settlement(world: KernelWorld) -> None:
     result = world.run([sends("alice", "bob", "5000")])
 
     assert TB_ALICE in result.reads
-    assert sorted(result.writes) == [plain_key("gas.iost", "alicegs"), plain_key("gas.iost", "alicegu")]
+    settled = [plain_key("gas.iost", "alicegs"), plain_key("gas.iost", "alicegu"), plain_key("ram.iost", "URalice")]
+    assert sorted(result.writes) == settled
+
+
+def test_cells_of_ram_that_stay_as_they_are_make_no_conflicts(world: KernelWorld) -> None:
+    world.commit(world.run([sends("alice", "bob", "1")]))
+
+    again = world.run([sends("alice", "bob", "1")])
+
+    assert plain_key("ram.iost", "URalice") in again.reads
+    assert plain_key("ram.iost", "URalice") not in again.writes
 
 
 def test_validation_judges_each_transaction_alone_and_keeps_nothing(world: KernelWorld) -> None:

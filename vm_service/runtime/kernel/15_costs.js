@@ -7,7 +7,7 @@
     ['keys', 300, 'listing a map, or counting it'],
     ['put', 300, 'writing a storage cell; more for values above 3,000 bytes (a tenth of the stored length)'],
     ['del', 300, 'deleting a storage cell'],
-    ['refusal', 10, 'a refused storage write, a cycle of permissions'],
+    ['refusal', 10, 'a refused storage write, a cycle of permissions, `init` called by hand'],
     ['context', 10, 'blockInfo, txInfo, contextInfo, block time'],
     ['auth', 10, '`requireAuth` decided without reading an account'],
     ['call', 10, 'a nested call, times the height of the caller (1 for the first frame)'],

@@ -54,11 +54,12 @@
   }
 
   // One question "may act as id@permission?". `signed` holds the granted "id@permission"; `signing` the keys that signed,
-  // or null when keys do not count (inside execution).
+  // or null when keys do not count (inside execution). `pay(gas)` takes what the answer costs.
   class Question {
-    constructor(signed, signing) {
+    constructor(signed, signing, pay) {
       this.signed = signed;
       this.signing = signing;
+      this.pay = pay;
       this.seen = new Set();
     }
 
@@ -66,12 +67,12 @@
       meter.work(LEVEL_WORK);
       const name = `${id}@${permission}`;
       if (this.seen.has(name) || depth > MAX_DEPTH) {
-        meter.charge(costs.refusal);
+        this.pay(costs.refusal);
         return false;
       }
       this.seen.add(name);
       if (this.signed.has(name)) {
-        meter.charge(costs.auth);
+        this.pay(costs.auth);
         return true;
       }
       return this.weigh(id, permission, depth);
@@ -80,13 +81,13 @@
     weigh(id, permission, depth) {
       const cell = readAccount(id);
       if (cell === null) {
-        meter.charge(MISSING_ACCOUNT_GAS);
+        this.pay(MISSING_ACCOUNT_GAS);
         return false;
       }
       const rule = cell.parsed.permissions.get(permission);
       // The reference drops the cost of this read when the permission is not defined.
       if (rule === undefined && permission !== 'active' && permission !== 'owner') return this.answer(id, 'active', depth + 1);
-      meter.charge(cell.size);
+      this.pay(cell.size);
       if (rule === undefined) return false;
       if (this.reaches(cell.parsed, rule, depth)) return true;
       if (permission === 'owner') return false;
@@ -109,26 +110,34 @@
     return false;
   }
 
-  // requireAuth of the current frame; charges gas.
-  function requireAuth(id, permission) {
+  // Whether the current frame may act as id@permission.
+  function ask(id, permission, pay) {
     const { block, signed } = V8VM.context.current();
     if (block.number === 0) return true;
     meter.work(QUESTION_WORK);
     const units = id.length + permission.length;
     if (units > LONG_NAME) meter.work(units * UNIT_WORK);
     if (isContract(id)) {
-      meter.charge(costs.auth);
+      pay(costs.auth);
       return authorises(V8VM.frames.current().authority, id);
     }
     if (signed.has(`${id}@${permission}`)) { // the usual case, asked without ado
-      meter.charge(costs.auth);
+      pay(costs.auth);
       return true;
     }
-    return new Question(signed, null).answer(id, permission, 0);
+    return new Question(signed, null, pay).answer(id, permission, 0);
   }
 
-  // Whether keys that signed satisfy a permission; used before execution.
-  const satisfiedByKeys = (id, permission, signing) => new Question(new Set(), signing).answer(id, permission, 0);
+  const chargeGas = (gas) => meter.charge(gas);
+  const countWork = (gas) => meter.work(gas); // as long as it is ordinary, it costs nothing
 
-  V8VM.authority = { isContract, accountExists, requireAuth, satisfiedByKeys };
+  const requireAuth = (id, permission) => ask(id, permission, chargeGas);
+
+  // Whether a payer of RAM agrees. The reference drops what the answer costs, whatever it is.
+  const agrees = (payer) => ask(payer, 'active', countWork);
+
+  // Whether keys that signed satisfy a permission; used before execution.
+  const satisfiedByKeys = (id, permission, signing) => new Question(new Set(), signing, chargeGas).answer(id, permission, 0);
+
+  V8VM.authority = { isContract, accountExists, requireAuth, agrees, satisfiedByKeys };
 })(globalThis.V8VM);

@@ -40,17 +40,24 @@
   const SYSTEM = 'system.iost';
   const INIT = { name: 'init', args: [], amountLimit: [] };
 
-  function methodOf(record, api, caller) {
-    if (api === 'init' && caller !== SYSTEM && caller !== '') fail("prepare contract: cannot call 'init' manually");
+  // Refused by its name alone, before the contract or the arguments are looked at.
+  function requireNoInit(api, caller) {
+    if (api !== 'init' || caller === SYSTEM || caller === '') return;
+    meter.charge(costs.refusal);
+    fail("prepare contract: cannot call 'init' manually");
+  }
+
+  function methodOf(record, api) {
     if (api === 'init' && !record.native) return INIT;
     return record.methods.get(api) ?? fail(`prepare contract: abi ${api} not found`);
   }
 
   function prepare(name, api, data, caller) {
+    requireNoInit(api, caller);
     try {
       const id = contracts.resolve(name);
       const record = contracts.find(id) ?? fail(`prepare contract: contract ${id} not found`);
-      const method = methodOf(record, api, caller);
+      const method = methodOf(record, api);
       return { record, method, args: unmarshal(method, data) };
     } catch (error) {
       if (error instanceof Failure) meter.charge(costs.prepare);
@@ -90,14 +97,11 @@
 
   const resultOf = (outcome) => (outcome.ok ? outcome.result : fail(outcome.error));
 
-  // Every other payer that this frame made pay must have agreed. Free, as in the reference, for an ordinary number of them.
+  // Every other payer that this frame made pay must have agreed. Asking is free, as in the reference, for an ordinary number.
   function requirePayers(frame) {
     if (frame.debtors.size > FREE_PAYERS) meter.charge(costs.get * (frame.debtors.size - FREE_PAYERS));
     for (const payer of frame.debtors) {
-      if (payer === frame.contract) continue;
-      const saved = meter.used;
-      if (!V8VM.authority.requireAuth(payer, 'active')) fail(`pay ram failed. no permission. need ${payer}@active`);
-      meter.used = saved;
+      if (payer !== frame.contract && !V8VM.authority.agrees(payer)) fail(`pay ram failed. no permission. need ${payer}@active`);
     }
   }
 

@@ -3,8 +3,8 @@
 //   <acc>gt total pledge   <acc>gl limit   <acc>gs stock   <acc>gu time of the stock (ns)
 //   map <pledger>gp        user -> pledge
 //
-// The stock is brought up to date lazily: growth since `gu` is added whenever it is read. Amounts have as many decimals as their
-// making gave them: a pledge of 10.5 grows in thousandths of gas. What each step costs is part of the interface.
+// The stock is brought up to date lazily: growth since `gu` is added whenever it is read, with as many decimals as the pledge
+// gives it, and the sum is cut to two. What each step costs is part of the interface.
 (function (V8VM) {
   'use strict';
 
@@ -36,15 +36,20 @@
 
   const cell = (account, suffix) => state.readPlain(GAS, `${account}${suffix}`);
 
-  // Gas of an account now. Beyond the range of stored numbers the finest decimals are cut.
-  function available(account) {
-    const stock = numberOf(cell(account, 'gs'));
+  // What has grown since the stock was brought up to date.
+  function growth(account) {
     const since = cell(account, 'gu')?.data ?? 0n;
     const rate = fixed.product(numberOf(cell(account, 'gt')), PER_SECOND);
     const elapsed = since > 0n ? Number(context.block().timeNs - since) / NS : 0;
-    const grown = fixed.sum(stock, fixed.times(rate, elapsed > MAX_GROWTH_S ? MAX_GROWTH_S : elapsed > 0 ? elapsed : 0));
-    const total = smaller(grown, numberOf(cell(account, 'gl')));
-    return fixed.fits(total) ? total : fixed.rescale(total, GAS_DECIMALS);
+    return fixed.times(rate, elapsed > MAX_GROWTH_S ? MAX_GROWTH_S : elapsed > 0 ? elapsed : 0);
+  }
+
+  // Gas of an account now. Growth that does not fit into a stored number with the stock, at its decimals, is lost.
+  function available(account) {
+    const stock = numberOf(cell(account, 'gs'));
+    const grown = fixed.sum(stock, growth(account));
+    const total = fixed.fits(grown) ? smaller(grown, numberOf(cell(account, 'gl'))) : stock;
+    return fixed.rescale(total, GAS_DECIMALS);
   }
 
   function overwrite(key, value) {
@@ -153,12 +158,13 @@
   }
 
   V8VM.natives.define(GAS, [
+    { name: 'constructor', args: [], run: () => [] }, // without effect; of this one native contract it can be called
     { name: 'pledge', args: ['string', 'string', 'string'], run: pledge },
     { name: 'unpledge', args: ['string', 'string', 'string'], run: unpledge },
   ]);
 
   V8VM.gas = {
-    MIN_OF_USER,
+    MIN_OF_ACTION,
     available,
     pay,
     less: fixed.less,

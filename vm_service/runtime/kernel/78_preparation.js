@@ -57,7 +57,7 @@
     const args = pledgeArguments(actions[0].data);
     if (args === null || args[0] !== publisher || args[1] !== publisher) return null;
     const { value, error } = decimal.parse(args[2], IOST_DECIMALS);
-    if (error !== undefined || value < gas.MIN_OF_USER) refuse(`invalid gas pledge amount ${error ?? '<nil>'} ${args[2]}`);
+    if (error !== undefined || value < gas.MIN_OF_ACTION) refuse(`invalid gas pledge amount ${error ?? '<nil>'} ${args[2]}`);
     return value;
   }
 

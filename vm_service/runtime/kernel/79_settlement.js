@@ -11,15 +11,22 @@
     return authority.isContract(payer) ? publishing.ownerOf(payer) : payer;
   }
 
-  // What the chain itself writes is paid by nobody, as in the reference.
-  const overwriteInt = (key, amount) => journal.write(journal.entryOf(key), values.int(amount));
+  // What the chain itself writes is paid by nobody, as in the reference. A cell that is already so is left alone: a write would
+  // only make transactions conflict.
+  function overwriteInt(key, amount) {
+    const entry = journal.entryOf(key);
+    const old = entry.value;
+    if (old !== null && old.kind === 'i' && old.data === amount && old.payer === '') return;
+    journal.write(entry, values.int(amount));
+  }
 
-  // Takes RAM bytes from the balances of those who pay. Returns what is wrong, or null.
-  function payRam(ram) {
-    for (const payer of ArrayPrototypeSort([...ram.keys()])) {
-      const bytes = BigInt(ram.get(payer));
+  // Takes RAM bytes from the balances of the payers: `ram` holds those that a cell was written or deleted for, the publisher is
+  // always one. The cells of each are written without a payer, whatever the bytes. Returns what is wrong, or null.
+  function payRam(publisher, ram) {
+    for (const payer of ArrayPrototypeSort([...new Set([...ram.keys(), publisher])])) {
+      const bytes = BigInt(ram.get(payer) ?? 0);
       const account = payerAccount(payer);
-      if (account === null || bytes === 0n) continue;
+      if (account === null) continue;
       const balance = token.balance('ram', account);
       if (balance < bytes) return `pay ram failed. id: ${account} need ${bytes}, actual ${balance}`;
       overwriteInt(keys.field('token.iost', `TB${account}`, 'ram'), balance - bytes);

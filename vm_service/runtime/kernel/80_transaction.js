@@ -31,6 +31,7 @@
   const UNKNOWN_ERROR = 8;
 
   const SHOWN_ACTION_CHARACTERS = 100;
+  const NO_RAM = new Map();
 
   // -- actions -------------------------------------------------------------------------------------------------------
 
@@ -105,7 +106,7 @@
   // Returns why not even the gas can be paid, or null.
   function settle(tx, transaction, result) {
     if (result.status.code === SUCCESS) {
-      const problem = payRam(transaction.ram) ?? payGas(tx, result);
+      const problem = payRam(tx.publisher, transaction.ram) ?? payGas(tx, result);
       if (problem === null) {
         fill(transaction, result);
         return null;
@@ -115,6 +116,7 @@
     journal.rollback();
     V8VM.settings.changed();
     result.returns = [];
+    payRam(tx.publisher, NO_RAM);
     return payGas(tx, result); // it was there before the actions ran, unless a pledge was to bring it
   }
 
