@@ -80,8 +80,8 @@ class Ledger:
     def gas(self, account: str, now_ns: int) -> Decimal:
         """Gas of an account at a time, cut to two decimals.
 
-        Growth is rounded in the last digit that the pledge gives it. Growth that does not fit into an int64 together with
-        the stock, at that digit, is lost.
+        Growth is rounded in the last digit that the pledge gives it. Growth is lost when it does not fit into an int64
+        together with the stock, at that digit.
         """
         since = int(self._gas(account, "gu"))
         seconds = min((now_ns - since) / NS, GROWTH_LIMIT_S) if since else 0

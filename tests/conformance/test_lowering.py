@@ -15,8 +15,14 @@ from tests.conformance.world import World
 
 CASES = Path(__file__).parent / "cases"
 ROOT = Path(__file__).parents[2]
-LOWERED_ONLY = {"lang_early_errors", "lang_names", "probe_builtins", "probe_statements", "redeclared_names_fail_when_run"}
-"""Names and labels whose rules the image enforces itself (`eval`, `globalThis`, labels across charges, early errors)."""
+LOWERED_ONLY = {
+    "lang_early_errors",
+    "lang_names",
+    "probe_builtins",
+    "probe_statements",
+    "redeclared_names_fail_when_run",
+}
+"""Names and labels whose rules the image enforces itself: `eval`, `globalThis`, early errors of a function."""
 
 PROGRAMS = int(os.environ.get("LOWERING_PROGRAMS", "150"))
 """Random programs; 150 take a few seconds. Set the variable for long runs."""
