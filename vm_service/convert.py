@@ -98,12 +98,21 @@ def to_outcome(tx_hash: bytes, result: Result, *, details: bool) -> execution_pb
         receipt=to_receipt(tx_hash, result),
         events=to_events(result),
         console_lines=result.console if details else (),
+        failure=to_failure(result) if details else None,
     )
 
 
 def refusal(tx_hash: bytes, message: str) -> execution_pb.TransactionOutcome:
     """Returns the outcome of a transaction that was not executed."""
     return execution_pb.TransactionOutcome(tx_hash=tx_hash, verdict=execution_pb.VERDICT_REFUSED, message=message)
+
+
+def to_failure(result: Result) -> execution_pb.Failure | None:
+    """Returns where something failed, without places in sources; None when it did not, or in no contract."""
+    if result.failure is None:
+        return None
+    frames = [execution_pb.FailureFrame(contract=f.contract, action_name=f.action) for f in result.failure.frames]
+    return execution_pb.Failure(frames=frames)
 
 
 def to_call_outcome(result: Result) -> execution_pb.CallOutcome:
@@ -115,6 +124,7 @@ def to_call_outcome(result: Result) -> execution_pb.CallOutcome:
         gas_usage=result.gas_usage,
         console_lines=result.console,
         verdict=execution_pb.VERDICT_EXECUTED,
+        failure=to_failure(result),
     )
 
 

@@ -54,12 +54,15 @@ def execute(raw: bytes) -> Shape:
     _size("transactions", request.transactions, raw)
     if request.HasField("header"):
         _header(request.header)
+    for option in ("trace", "assume_signed"):
+        if getattr(request, option) and not request.dry_run:
+            raise MalformedRequestError(f"{option} needs dry_run", field=option)
     return Shape(
         len(request.transactions),
         _called(request.transactions),
         dry_run=request.dry_run,
         alone=request.HasField("header"),
-        group=f"{request.dry_run}{request.signatures_checked}",
+        group=f"{request.dry_run}{request.signatures_checked}{request.trace}{request.assume_signed}",
     )
 
 

@@ -75,6 +75,8 @@ class Batch:
     """Announce each transaction before it runs: a second try after a worker was lost must know whom to blame."""
     trace: bool = False
     """Tell which keys each transaction touched."""
+    traced: Sequence[int] = ()
+    """Places of items whose failures are traced: they run on images that know their source."""
     hashes: Sequence[bytes] = ()
     """Hashes of the transactions: the batch does not run when the store knows one of them. Not with `at`."""
 
@@ -102,6 +104,23 @@ class Event(msgspec.Struct, frozen=True):
     data: str
 
 
+class FailedFrame(msgspec.Struct, frozen=True):
+    """A method of a contract that was running when something failed."""
+
+    contract: str
+    action: str
+    sites: list[tuple[str, int, str]] = []
+    """Running functions, innermost first, in a traced run: script, offset, name."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """Where an action or call failed, the innermost frame first."""
+
+    frames: list[FailedFrame] = []
+    thrown: str = ""
+    """JSON text of a thrown object, in a traced run."""
+
+
 class Result(msgspec.Struct, frozen=True):
     """What became of one transaction or call. `refused` set: not executed, nothing charged, the rest is empty."""
 
@@ -117,6 +136,8 @@ class Result(msgspec.Struct, frozen=True):
     """Gas used in V8 by each action; None where none ran."""
     keys: list[str] = []
     """Keys touched, when the batch asked for them."""
+    failure: Failed | None = None
+    """Where it failed; no part of its receipt."""
     bug: str = ""
     """What the kernel stumbled over; never leaves the process."""
 
@@ -129,6 +150,8 @@ class Need(msgspec.Struct, frozen=True):
     abi: Any = None
     validate: bool = False
     raw: bool = False
+    traced: bool = False
+    """The image for a traced run is wanted."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -10,7 +10,9 @@ INVARIANT: equal source and runtime give equal results, on every machine: limits
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,6 +21,9 @@ from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
 
 RAW: Final = "raw\0"
 """Prefix that keeps the key of code left as it is apart from the key of the same code rewritten."""
+
+TRACED: Final = "trace:"
+"""Prefix of the keys of traced images; the runtime knows their scripts by it (v1/17_trace.js)."""
 
 _SYNTAX_ERROR: Final = re.compile(r"SyntaxError: [^\n]*")
 _EARLY_ERROR_IMAGE: Final = "(function () {})"
@@ -50,6 +55,38 @@ class CompileResult:
     """Public methods of the exported class, in source order."""
 
 
+@dataclass(frozen=True, slots=True)
+class TracedImage:
+    """An image whose script knows its source. It charges the same gas as the ordinary image of the source."""
+
+    key: str
+    """Name of the image and of its script."""
+
+    source: str
+    """The author's text."""
+
+    image: str = ""
+    """Script whose value is the contract's factory."""
+
+    meta: str = "{}"
+    """As in CompileResult."""
+
+    positions: "array[int]" = field(default_factory=lambda: array("I"))
+    """Of each part of the script: start, end, line from 1, column from 0; outer parts stand before inner ones."""
+
+    error: str | None = None
+    """Why the contract cannot be compiled; the other fields are then empty."""
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Returns line from 1 and column from 0 in the source for an offset in the script; (0, 0) when not known."""
+        inner = (0, 0)
+        for at in range(0, len(self.positions), 4):
+            start, end, line, column = self.positions[at : at + 4]
+            if start <= offset < end:
+                inner = (line, column)
+        return inner
+
+
 def image_key(source: str, *, raw: bool = False) -> str:
     """Returns the key of a source's image: the hash of the source, so that what the chain stores names no runtime.
 
@@ -76,6 +113,10 @@ class Compiler:
     @cached_property
     def _compile(self) -> Handle:
         return self._door("compile")
+
+    @cached_property
+    def _traced(self) -> Handle:
+        return self._door("compileTraced")
 
     @cached_property
     def _abi(self) -> Handle:
@@ -106,18 +147,35 @@ class Compiler:
         answer = self._ask(self._compile, source, abi_json, *switches, timeout_s=timeout_s)
         if "error" in answer:
             return CompileResult(key=key, error=answer["error"])
-        failure = answer.get("failure") or self._early_error(answer["text"], timeout_s)
-        image = answer["text"] if failure is None else _EARLY_ERROR_IMAGE
-        meta = {"endowments": answer["endowments"] if failure is None else [], "failure": failure}
+        image, meta = self._image(answer, timeout_s)
         reference = answer["reference"]
         return CompileResult(
             key=key,
             image=image,
-            meta=json.dumps(meta),
+            meta=meta,
             reference=reference,
             code_bytes=len(reference.encode("utf-8", "surrogatepass")),
             methods=tuple(answer["methods"]),
         )
+
+    def compile_traced(self, source: str, timeout_s: float | None = None) -> TracedImage:
+        """Compiles a contract that was accepted before, for a run whose failures are traced.
+
+        Raises:
+            IsolateError: the isolate was stopped, never because of what the contract says.
+        """
+        key = TRACED + image_key(source)
+        answer = self._ask(self._traced, source, timeout_s=timeout_s)
+        if "error" in answer:
+            return TracedImage(key, source, error=answer["error"])
+        image, meta = self._image(answer, timeout_s)
+        return TracedImage(key, source, f"{image}\n//# sourceURL={key}", meta, array("I", answer["positions"]))
+
+    def _image(self, answer: Mapping[str, Any], timeout_s: float | None) -> tuple[str, str]:
+        """Returns script and meta of an image, or of one whose every call fails with the error of its text."""
+        failure = answer.get("failure") or self._early_error(answer["text"], timeout_s)
+        image = answer["text"] if failure is None else _EARLY_ERROR_IMAGE
+        return image, json.dumps({"endowments": answer["endowments"] if failure is None else [], "failure": failure})
 
     def generate_abi(self, source: str, timeout_s: float | None = None) -> str:
         """Returns the ABI document of a source as indented JSON, as contract tooling writes it.

@@ -6,7 +6,7 @@ Most batches call contracts whose images are installed; then there is no compile
 import json
 from collections import OrderedDict
 
-from vm_service.compiler.pipeline import Compiler, CompileResult
+from vm_service.compiler.pipeline import Compiler, CompileResult, TracedImage
 from vm_service.model import Limits, Need
 from vm_service.sandbox.isolate import Isolate
 
@@ -51,6 +51,14 @@ class CompileStage:
         while len(self._results) > REMEMBERED:
             self._results.popitem(last=False)
         return result
+
+    def compile_traced(self, source: str) -> TracedImage:
+        """Compiles a source for tracing; the result is not remembered.
+
+        Raises:
+            IsolateError: this machine stopped the compiler.
+        """
+        return self._ready().compile_traced(source, self._timeout_s)
 
     def generate_abi(self, source: str) -> str:
         """Returns the ABI document of a source as JSON text.

@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from chassis.errors import RemoteError
 from vm_service import base58, host
+from vm_service.compiler.pipeline import TracedImage
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
 from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
@@ -53,6 +54,9 @@ VIEW_GONE = "VERSION_UNAVAILABLE"
 
 MAX_STARTS = 3
 """Starts of a batch on the newest view: after the first, the keys it asks for come with the view."""
+
+TRACE_GRANTS = 4
+"""Times of a transaction that a traced one may take: each error that it makes carries its frames."""
 
 MAX_CACHED = 100_000
 """Keys remembered as told to the kernel: as many as its read cache holds."""
@@ -95,6 +99,7 @@ class Executor:
         self._settled: dict[str, int | None] | None = None
         self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits)
+        self._traced: dict[str, TracedImage] = {}
         self._sandbox = Sandbox(
             {**host.TABLE, "state.get": self._read_state, "announce": self.tell},
             heap_bytes=self.limits.heap_bytes,
@@ -173,7 +178,8 @@ class Executor:
         self._known = result.view
 
     def _ask(self, payload: Mapping[str, object]) -> Answer:
-        seconds = self.limits.transaction_ms / 1000
+        grants = TRACE_GRANTS if self._batch is not None and self._batch.traced else 1
+        seconds = grants * self.limits.transaction_ms / 1000
         watch = TransactionWatch(seconds, self._sandbox.progress, self._sandbox.host_clock)
         self._watch = watch
         answer = self._sandbox.ask(payload, Answer, watch=watch)
@@ -199,6 +205,7 @@ class Executor:
             "calls": batch.calls,
             "careful": batch.careful,
             "trace": batch.trace,
+            "traced": batch.traced,
         }
 
     # -- what the kernel asks for --------------------------------------------------------------------------------
@@ -232,12 +239,29 @@ class Executor:
             self._announce(index)
 
     def _compile(self, need: Need) -> dict[str, object]:
+        if need.traced:
+            return self._compile_traced(need)
         compiled = self.stage.compile(need)
         if compiled.error is not None:
             return {"error": compiled.error}
         self._sandbox.install(compiled.key, compiled.image, compiled.meta)
         self.hot.add(compiled.key, len(compiled.image))
         return {"key": compiled.key, "code_bytes": compiled.code_bytes}
+
+    def _compile_traced(self, need: Need) -> dict[str, object]:
+        traced = self.stage.compile_traced(need.source)
+        if traced.error is not None:
+            return {"error": traced.error}
+        self._sandbox.install(traced.key, traced.image, traced.meta)
+        self._traced[traced.key] = traced
+        return {"key": traced.key, "code_bytes": 0}
+
+    def take_traced(self) -> Mapping[str, TracedImage]:
+        """Returns the images that the last traced run has used, and removes them from the sandbox."""
+        taken, self._traced = self._traced, {}
+        for key in taken:
+            self._sandbox.remove(key)
+        return taken
 
     def _make_room(self) -> None:
         for key in self.hot.surplus():

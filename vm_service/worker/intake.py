@@ -38,6 +38,7 @@ class Intake:
         received: Sequence[transaction_pb2.Transaction],
         *,
         signatures_checked: bool = False,
+        assume_signed: bool = False,
         block: bool = False,
     ) -> list[Item]:
         """Checks transactions, in order.
@@ -45,18 +46,27 @@ class Intake:
         Args:
             received: as they came.
             signatures_checked: the caller says that all signatures are right.
+            assume_signed: nothing is kept: take for granted that the publisher and all signers have signed.
             block: they are a block, whose first may be its base transaction, which nobody signs.
         """
         trusted = signatures_checked and self._trust
         return [
-            self._admit(transaction, trusted=trusted, base=block and place == 0 and transactions.is_base(transaction))
+            self._admit(
+                transaction,
+                trusted=trusted,
+                assumed=assume_signed,
+                base=block and place == 0 and transactions.is_base(transaction),
+            )
             for place, transaction in enumerate(received)
         ]
 
-    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool, base: bool) -> Item:
+    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool, assumed: bool, base: bool) -> Item:
         try:
-            admitted = transactions.admit(transaction, self._chain_id, signatures_checked=trusted, block_base=base)
+            admitted = transactions.admit(
+                transaction, self._chain_id, signatures_checked=trusted or assumed, block_base=base
+            )
         except transactions.RefusedError as error:
             tx_hash = transactions.digest(transactions.canonical_forms(transaction).full)
             return Item(tx_hash, refused=str(error))
-        return Item(admitted.tx_hash, admitted.kernel)
+        kernel = {**admitted.kernel, "assumed": True} if assumed else admitted.kernel
+        return Item(admitted.tx_hash, kernel)

@@ -13,7 +13,7 @@ from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import WriteConflictError
 from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, View
-from vm_service.worker import channel
+from vm_service.worker import channel, tracing
 from vm_service.worker.executor import Executor, SeenError
 from vm_service.worker.intake import Item
 from vm_service.worker.state_client import PendingSeen, StateClient
@@ -92,6 +92,8 @@ class Target:
     """Decides whether to commit; None: commit."""
     careful: bool = False
     """The batch lost a worker before, perhaps after its commit."""
+    trace: bool = False
+    """Lines and columns of failures are wanted."""
     patient: bool = False
     """Nobody else of this service commits now: a conflict comes from another service."""
 
@@ -108,6 +110,19 @@ class Ending:
     """State commitment of that version, when committed."""
     committed: bool = False
     """Whether there was a commit, now or before."""
+
+
+def _batch(run: Run, target: Target) -> Batch:
+    # A trace is asked for after the fact: that the transaction was executed before does not answer it.
+    looks_back = target.at is None and not target.trace
+    return Batch(
+        target.mode,
+        target.block,
+        run.transactions,
+        at=target.at,
+        careful=target.careful,
+        hashes=run.hashes if looks_back else (),
+    )
 
 
 class Runner:
@@ -160,14 +175,7 @@ class Runner:
         of them later changes a key that is read here, at least the publisher's gas, so that nothing is executed twice.
         """
         newest = target.at is None
-        batch = Batch(
-            target.mode,
-            target.block,
-            run.transactions,
-            at=target.at,
-            careful=target.careful,
-            hashes=run.hashes if newest else (),
-        )
+        batch = _batch(run, target)
         pending: PendingSeen | None = None
 
         def ask(_: View) -> None:
@@ -188,16 +196,17 @@ class Runner:
 
     def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:
         """Turns results into outcomes and commits them if they are to be kept."""
-        details = not target.commit_id  # nothing that receipts do not hold is part of a block
         ran = [
-            convert.to_outcome(tx_hash, item, details=details)
+            convert.to_outcome(tx_hash, item, details=not target.commit_id)
             for tx_hash, item in zip(run.hashes, result.results, strict=True)
         ]
-        outcomes = run.outcomes(ran)
         executed = [outcome for outcome in ran if outcome.verdict == execution_pb.VERDICT_EXECUTED]
         if target.mode is not Mode.EXECUTE or not (executed or target.commit_id):
             self._executor.drop(result)
-            return Ending(outcomes, result.view.version)
+            if target.trace:
+                tracing.add_places(self._executor, _batch(run, target), result, ran)
+            return Ending(run.outcomes(ran), result.view.version)
+        outcomes = run.outcomes(ran)
         commit = _commit_request(target, result, executed)
         if target.careful:
             self._executor.tell(channel.NOBODY)  # who ends from here on may have committed: no item is to blame

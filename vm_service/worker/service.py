@@ -9,7 +9,7 @@ from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import BatchStoppedError, BlockRefusedError, NoGenesisError
 from vm_service.model import Batch, BlockContext, Committed, Mode, Need, View
-from vm_service.worker import channel
+from vm_service.worker import channel, tracing
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
 from vm_service.worker.run import Outcome, Run, Runner, Target, content_id
@@ -71,10 +71,14 @@ class BatchService:
         first = requests[0]
         transactions = [transaction for request in requests for transaction in request.transactions]
         now_ns = time.time_ns()
-        run = self._admit(transactions, work, signatures_checked=first.signatures_checked)
+        run = self._admit(
+            transactions, work, signatures_checked=first.signatures_checked, assume_signed=first.assume_signed
+        )
         block = _given(first.header) if first.HasField("header") else _open(now_ns)
         mode = Mode.DRY if first.dry_run else Mode.EXECUTE
-        ending = self.runner.run(run, Target(mode, block, careful=work.careful, patient=work.patient))
+        ending = self.runner.run(
+            run, Target(mode, block, careful=work.careful, patient=work.patient, trace=first.trace)
+        )
         responses, at = [], 0
         for request in requests:
             end = at + len(request.transactions)
@@ -93,7 +97,7 @@ class BatchService:
         request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
         now_ns = request.time_ns or time.time_ns()
         run = self._admit(request.transactions, work)
-        ending = self.runner.run(run, Target(Mode.VALIDATE, _open(now_ns), careful=work.careful))
+        ending = self.runner.run(run, Target(Mode.VALIDATE, _open(now_ns), careful=work.careful, trace=request.trace))
         response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
         return [response.SerializeToString()]
 
@@ -103,10 +107,13 @@ class BatchService:
         work: channel.Work,
         *,
         signatures_checked: bool = False,
+        assume_signed: bool = False,
         block: bool = False,
     ) -> Run:
         """Takes transactions in and answers those that need not run."""
-        items = self._intake.admit(transactions, signatures_checked=signatures_checked, block=block)
+        items = self._intake.admit(
+            transactions, signatures_checked=signatures_checked, assume_signed=assume_signed, block=block
+        )
         self.item_count += len(items)
         run = Run(items)
         by_index = {item.index: item for item in work.excluded if not item.tx_hash}
@@ -142,7 +149,10 @@ class BatchService:
         self._places = places
         result = self._executor.run(batch)
         self._executor.drop(result)
-        outcomes = {place: convert.to_call_outcome(item) for place, item in zip(places, result.results, strict=True)}
+        ran = [convert.to_call_outcome(item) for item in result.results]
+        if request.trace:
+            tracing.add_places(self._executor, batch, result, ran)
+        outcomes = dict(zip(places, ran, strict=True))
         for place, out in excluded.items():
             outcomes[place] = execution_pb.CallOutcome(verdict=_verdict(out))
         ordered = [outcomes[place] for place in range(len(request.calls))]

@@ -93,6 +93,7 @@
       if (meter.dead === null) {
         meter.dead = reason;
         meter.unspent = meter.left;
+        if (watcher !== null) watcher(reason);
       }
       meter.left = SPENT;
       return STOP;
@@ -141,7 +142,11 @@
   }
 
   const meter = new Meter();
+  let watcher = null; // is told the reason of each stop, where it happens
 
   V8VM.STOP = STOP;
   V8VM.meter = meter;
+  V8VM.watchStops = (watch) => {
+    watcher = watch;
+  };
 })(globalThis.V8VM);

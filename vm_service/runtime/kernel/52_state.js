@@ -25,6 +25,7 @@
   class Failure {
     constructor(message) {
       this.message = message;
+      this.where = null; // 61_failures.js
     }
   }
 

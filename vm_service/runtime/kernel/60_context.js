@@ -38,6 +38,7 @@
       consoleUnits: 0,
       ram: new Map(), // payer -> bytes
       gasJs: null,
+      stoppedAt: null, // where the gas ran out (61_failures.js)
       amountsMoved: new Map(), // token -> amount, over the whole transaction
     };
     return transaction;

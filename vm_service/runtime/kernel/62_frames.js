@@ -5,8 +5,8 @@
 (function (V8VM) {
   'use strict';
 
-  const { Error, Number } = V8VM.primordials;
-  const { meter, costs, contracts, Failure } = V8VM;
+  const { Number } = V8VM.primordials;
+  const { meter, costs, contracts, failures, Failure } = V8VM;
 
   const MAX_HEIGHT = 5; // the action's frame and four nested ones
   const { freePayers: FREE_PAYERS } = V8VM.workPrices.gas;
@@ -24,6 +24,8 @@
       this.authority = null; // contracts that called with authority
       this.nested = null; // (contract, api) of the nested frames, this one included
       this.sandboxed = !native; // some frame from here up is JavaScript
+      this.inScript = false; // its script is running, or has failed
+      this.calledAt = null; // with tracing: the places in its script that lead to the call it is waiting for
       this.ram = new Map(); // payer -> bytes written by this frame
       this.debtors = new Set(); // payers whom some write of this frame charged, whatever they got back
     }
@@ -79,9 +81,14 @@
   function runScript(frame, record, args) {
     meter.charge(costs.javascript);
     const outermost = current === frame && !(frame.parent !== null && frame.parent.sandboxed);
-    const outcome = invoke(V8VM.images.require(record), frame.api, V8VM.arguments.toScript(args));
+    const image = V8VM.images.require(record);
+    const values = V8VM.arguments.toScript(args);
+    frame.inScript = true;
+    const outcome = invoke(image, frame.api, values);
     if (outermost) V8VM.context.current().gasJs = outcome.gas;
-    return [resultOf(outcome)];
+    const result = resultOf(frame, outcome);
+    frame.inScript = false;
+    return [result];
   }
 
   // Runs a method in a sandbox of its own, with all the gas that is left here; its gas is charged here.
@@ -95,7 +102,10 @@
     return outcome;
   }
 
-  const resultOf = (outcome) => (outcome.ok ? outcome.result : fail(outcome.error));
+  function resultOf(frame, outcome) {
+    if (!outcome.ok) throw failures.ofScript(frame, outcome.error);
+    return outcome.result;
+  }
 
   // Every other payer that this frame made pay must have agreed. Asking is free, as in the reference, for an ordinary number.
   function requirePayers(frame) {
@@ -128,13 +138,15 @@
 
   // Runs the method of an action; returns its results. Throws Failure or the stop.
   function runAction(name, api, data, afterRun) {
-    const prepared = prepare(name, api, data, null);
-    const frame = new Frame(prepared.record.id, api, prepared.record.native);
-    frame.caller = V8VM.context.current().publisher;
-    frame.calledByAccount = true;
     try {
-      current = frame;
-      return run(frame, prepared, afterRun);
+      const prepared = prepare(name, api, data, null);
+      current = new Frame(prepared.record.id, api, prepared.record.native);
+      current.caller = V8VM.context.current().publisher;
+      current.calledByAccount = true;
+      return run(current, prepared, afterRun);
+    } catch (error) {
+      failures.leave(current ?? new Frame(name, api, true), error);
+      throw error;
     } finally {
       current = null;
     }
@@ -154,8 +166,12 @@
     frame.authority = withAuth ? { contract: caller.contract, next: caller.authority } : caller.authority;
     frame.nested = { contract: name, api, next: caller.nested };
     frame.sandboxed ||= caller.sandboxed;
+    if (V8VM.trace.isOn() && caller.inScript) caller.calledAt = V8VM.trace.here();
     try {
       return run(frame, prepared, null);
+    } catch (error) {
+      failures.leave(frame, error);
+      throw error;
     } finally {
       current = caller;
     }
@@ -175,7 +191,7 @@
       for (let i = 0; i < results.length; i++) if (typeof results[i] === 'bigint') results[i] = Number(results[i]);
       return results;
     } catch (error) {
-      throw error instanceof Failure ? new Error(error.message) : error;
+      throw error instanceof Failure ? failures.toScript(error) : error;
     }
   }
 
@@ -197,7 +213,7 @@
     current = new Frame(contract, api, false);
     current.api = null; // a bare host knows no method name
     try {
-      const result = resultOf(invoke(key, api, args));
+      const result = resultOf(current, invoke(key, api, args));
       mergeRam(current);
       return result;
     } finally {

@@ -64,10 +64,10 @@
     } catch (error) {
       if (meter.dead === 'gas') {
         meter.dead = null; // all gas stays used
-        return { status: OUT_OF_GAS };
+        return { status: OUT_OF_GAS, where: transaction.stoppedAt };
       }
       if (error === STOP || meter.dead !== null) throw error;
-      if (error instanceof Failure) return { status: runtimeError(action, error.message) };
+      if (error instanceof Failure) return { status: runtimeError(action, error.message), where: error.where };
       return { status: { code: UNKNOWN_ERROR, message: 'internal error' }, bug: `${error}` };
     }
   }
@@ -94,6 +94,7 @@
       if (outcome.status !== undefined) {
         result.status = outcome.status;
         if (outcome.bug !== undefined) result.bug = outcome.bug;
+        if (outcome.where !== undefined) result.failure = outcome.where?.shown();
         break;
       }
       ArrayPrototypePush(result.returns, outcome.text);

@@ -22,10 +22,10 @@
     } catch (error) {
       if (meter.dead === 'gas') {
         meter.dead = null;
-        return { code: 4, message: 'out of gas', value: null, gas: limit };
+        return { code: 4, message: 'out of gas', value: null, gas: limit, where: context.current().stoppedAt };
       }
       if (error === STOP || meter.dead !== null) throw error;
-      if (error instanceof Failure) return { code: 4, message: error.message, value: null, gas: meter.used };
+      if (error instanceof Failure) return { code: 4, message: error.message, value: null, gas: meter.used, where: error.where };
       return { code: 8, message: 'internal error', value: null, gas: meter.used, bug: `${error}` };
     }
   }
@@ -34,6 +34,7 @@
     const result = transaction.newResult();
     result.status = { code: outcome.code, message: outcome.message };
     if (outcome.bug !== undefined) result.bug = outcome.bug;
+    result.failure = outcome.where?.shown();
     result.gas_usage = outcome.gas * 100;
     result.console = opened.console;
     result.gas_js = [opened.gasJs];

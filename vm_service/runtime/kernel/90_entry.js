@@ -4,19 +4,21 @@
 //   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: {number, parent_hash (base58), witness, time (text, ns)},
 //            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
 //            settled: {version | null} of the batch before, or null: as settle, in one trip,
-//            careful: bool (tell the host before each item: the batch lost a worker before)}
+//            careful: bool (tell the host before each item: the batch lost a worker before),
+//            traced: [places of items that are run to trace their failures]}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
 //            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), chain_id, tx_keys, publisher_keys (base58),
-//            base: true for the base transaction of a block}
+//            base: true for the base transaction of a block, assumed: true to take all signatures for granted}
 //     call  82_call.js
 //   resume  {op, compiled: {need_id: {error} | {key, code_bytes, ...}}}
 //   settle  {op, version | null}: the batch was committed as that version, or dropped
 //
 // Answer of begin and resume
-//   {state: "needs", needs: [{need_id, source, abi, validate, raw}]}: compile, install, resume; or
+//   {state: "needs", needs: [{need_id, source, abi, validate, raw, traced}]}: compile, install, resume; or
 //   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
-//      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace)}
+//      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace),
+//      failure: {frames: [{contract, action, sites: [[script, offset, function]]}], thrown} (of an action or call that failed)}
 //
 // In modes execute and dry each transaction sees the effects of those before it; in the others each runs alone.
 (function (V8VM) {
@@ -44,6 +46,7 @@
       keeps: KEEPS[request.mode] === true,
       trace: request.trace === true,
       careful: request.careful === true,
+      traced: new Set(request.traced ?? []),
       results: [],
     };
     return runBatch();
@@ -75,13 +78,23 @@
     return { state: 'done', results, used, ...journal.effects() };
   }
 
+  function runTraced(item) {
+    if (!batch.traced.has(batch.results.length)) return batch.run(item);
+    V8VM.trace.begin();
+    try {
+      return batch.run(item);
+    } finally {
+      V8VM.trace.end();
+    }
+  }
+
   // One transaction or call; null when it must be run again after something was compiled.
   function runOne(item) {
     journal.begin(batch.trace);
     let result;
     try {
       V8VM.settings.refresh();
-      result = batch.run(item);
+      result = runTraced(item);
     } catch (error) {
       journal.rollback();
       V8VM.settings.changed();

@@ -173,7 +173,9 @@
       meter.check(); // a raw image may have caught a stop and gone on
     } catch (exception) {
       meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out
+      const trace = V8VM.trace.caught(exception instanceof Refused ? null : exception);
       failure = exception instanceof Refused ? { message: exception.message, dead: null } : failed(exception);
+      V8VM.v1.lastFailure = { exception, trace }; // for the kernel, which takes it at once: a text of the contract's own may have called others
     }
     const gas = meter.used;
     meter.leave(saved);

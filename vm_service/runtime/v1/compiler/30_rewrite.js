@@ -58,15 +58,15 @@
       throw new Error(`use of ArrayPattern or ObjectPattern is not allowed.${JSON.stringify(node)}`);
     }
     if (node.type === 'AssignmentExpression' && node.operator !== '=') {
-      node.right = { type: 'BinaryExpression', operator: node.operator.slice(0, -1), left: node.left, right: node.right };
+      node.right = { type: 'BinaryExpression', operator: node.operator.slice(0, -1), left: node.left, right: node.right, loc: node.loc };
       node.operator = '=';
     }
     rewriteChildren(node);
     if (node.type === 'BinaryExpression' && REWRITTEN_OPERATORS.includes(node.operator)) {
-      return call(identifier('_IOSTBinaryOp'), node.left, node.right, literal(node.operator));
+      return { ...call(identifier('_IOSTBinaryOp'), node.left, node.right, literal(node.operator)), loc: node.loc };
     }
     if (node.type === 'TemplateLiteral' && parent.type !== 'TaggedTemplateExpression') {
-      return { type: 'TaggedTemplateExpression', tag: identifier('_IOSTTemplateTag'), quasi: node };
+      return { type: 'TaggedTemplateExpression', tag: identifier('_IOSTTemplateTag'), quasi: node, loc: node.loc };
     }
     if (node.type === 'SpreadElement') { // in the target of `op=`, which stands in two places, it is wrapped twice
       node.argument = call(identifier('_IOSTSpreadElement'), node.argument);
@@ -74,8 +74,8 @@
     return node;
   }
 
-  // Source text -> text in which every operator with a dynamic price is a call.
-  function rewriteSource(source) {
+  // Source text -> tree in which every operator with a dynamic price is a call.
+  function rewriteTree(source) {
     const program = esprima.parseScript(source, { loc: true, tokens: true, comment: true });
     checkTokens(program.tokens);
     checkComments(program.comments, source);
@@ -83,8 +83,10 @@
     delete program.comments;
     checkNames(program, isReserved);
     V8VM.size.check(program, source.length);
-    return escodegen.generate(rewrite(program, null));
+    return rewrite(program, null);
   }
 
-  V8VM.rewrite = { rewriteSource, checkTokens, checkNames, isHelperName };
+  const print = (program) => escodegen.generate(program);
+
+  V8VM.rewrite = { rewriteTree, print, checkTokens, checkNames, isHelperName };
 })(globalThis.V8VM);

@@ -42,7 +42,7 @@
     return text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
   }
 
-  function scriptText(lowering, body) {
+  function scriptTree(lowering, body) {
     const implicit = [...lowering.implicit].map((name) => [lowering.spell(name), lowering.helper('none')]);
     if (implicit.length > 0) body.unshift(declaration('let', implicit));
     const start = functionOf([...lowering.needed].map(tree.identifier), [...lowering.temporaries(), ...body]);
@@ -50,24 +50,28 @@
     const helpers = [...lowering.helpers].map((name) => [tree.helper(name), tree.member(source, name)]);
     const outer = [tree.statement(tree.literal('use strict')), ...(helpers.length > 0 ? [declaration('const', helpers)] : [])];
     const factory = functionOf([source], [...outer, { type: 'ReturnStatement', argument: start }]);
-    return escapeSurrogates(escodegen.generate(tree.statement(factory), PRINT)).replace(/;\s*$/, '');
+    return tree.statement(factory);
   }
+
+  const printScript = (script) => escapeSurrogates(escodegen.generate(script, PRINT)).replace(/;\s*$/, '');
+  const scriptText = (lowering, body) => printScript(scriptTree(lowering, body));
 
   // A contract whose every call fails while its script is compiled, before any gas is charged.
   const malformed = (message) => ({ failure: `SyntaxError: ${message}`, text: '(function () {})', endowments: [] });
 
   const isCharged = (layout) => (statement) => (layout.statements.get(statement)?.total ?? 0) !== 0;
 
-  // Printed text, its tree and its layout of charges -> {text, endowments, failure?}.
-  function emitImage(printed, program, layout) {
+  // Printed text, its tree and its layout of charges -> {script, text, endowments} or {failure, text, endowments}.
+  // `Kind`: how it is lowered.
+  function emitImage(printed, program, layout, Kind = Lowering) {
     const early = V8VM.earlyErrors(program, printed, isCharged(layout));
     if (early.has(program)) return malformed(early.get(program));
     const clash = redeclaredName(program);
     if (clash !== null) return malformed(`Identifier '${clash}' has already been declared`);
-    const lowering = new Lowering(program, layout, new V8VM.scope.Analysis(program), early, ENDOWMENTS);
+    const lowering = new Kind(program, layout, new V8VM.scope.Analysis(program), early, ENDOWMENTS);
     const body = [...lowering.blockFunctionNames(program), ...lowering.statements(lowering.hoistedFirst(program.body))];
-    const text = scriptText(lowering, body);
-    return { text, endowments: [...lowering.needed] };
+    const script = scriptTree(lowering, body);
+    return { script, text: printScript(script), endowments: [...lowering.needed] };
   }
 
   V8VM.image = { emitImage, scriptText, ENDOWMENTS };

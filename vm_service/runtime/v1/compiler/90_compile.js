@@ -20,13 +20,33 @@
     }
   }
 
+  // Source text -> its rewritten tree, the text that is printed of it, and the tree of that.
+  function firstPass(source) {
+    const rewritten = V8VM.rewrite.rewriteTree(source.replaceAll('\0', '\\x00'));
+    const printed = V8VM.rewrite.print(rewritten);
+    return { rewritten, printed, program: esprima.parseScript(printed, { range: true }) };
+  }
+
   function compileText(source) {
-    const printed = V8VM.rewrite.rewriteSource(source.replaceAll('\0', '\\x00'));
-    const program = esprima.parseScript(printed, { range: true });
+    const { printed, program } = firstPass(source);
     const layout = V8VM.points.findPoints(program);
     const reference = V8VM.reference.referenceText(printed, layout);
-    const image = V8VM.image.emitImage(printed, program, layout);
-    return { reference, methods: V8VM.publicMethods(program), ...image };
+    const { text, endowments, failure } = V8VM.image.emitImage(printed, program, layout);
+    return { reference, methods: V8VM.publicMethods(program), text, endowments, failure };
+  }
+
+  // The image for tracing: source text -> {text, endowments, failure?, positions}, or {error}.
+  function compileTraced(source) {
+    try {
+      const { rewritten, printed, program } = firstPass(source);
+      V8VM.traced.inherit(rewritten, program);
+      const layout = V8VM.points.findPoints(program);
+      const { script, text, endowments, failure } = V8VM.image.emitImage(printed, program, layout, V8VM.traced.TracedLowering);
+      const positions = script === undefined ? [] : V8VM.traced.positionsOf(script, esprima.parseScript(text, { range: true }).body[0]);
+      return JSON.stringify({ text, endowments, failure, positions });
+    } catch (error) {
+      return JSON.stringify({ error: `Uncaught exception: ${fail(error)}` });
+    }
   }
 
   // abiText: JSON of the ABI document; mustValidate: 'true' checks the contract against it first; isRaw: 'true' leaves the
@@ -46,4 +66,5 @@
   }
 
   V8VM.compile = compile;
+  V8VM.compileTraced = compileTraced;
 })(globalThis.V8VM);
