@@ -8,6 +8,7 @@ Modules, in the order a process meets them:
 - `health`: the names that health answers, and following those of the service behind;
 - `channels`: client channels with deadlines and retries;
 - `errors`: exceptions to gRPC status with ErrorInfo, and back;
+- `calls`: the boundary of every call, and the end of calls when the service stops;
 - `metrics`: the registry of a service and its text exposition;
 - `stall`: watches that the event loop turns;
 - `failpoint`: named points where tests make a process fail.

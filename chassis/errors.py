@@ -11,18 +11,15 @@ Every error status carries `google.rpc.ErrorInfo` (reason, domain, metadata), an
 never comes this way.
 """
 
-import inspect
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, cast
 
 import grpc
-import grpc.aio
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 DOMAIN = "vm.iost"
 """Domain of every ErrorInfo: reasons are unique within it."""
@@ -39,7 +36,6 @@ STATUS_KEY = "grpc-status-details-bin"
 TRANSPORT_REASONS = {
     grpc.StatusCode.UNAVAILABLE: ("PEER_UNAVAILABLE", "the service cannot be reached"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "no answer within the deadline"),
-    grpc.StatusCode.CANCELLED: ("CANCELLED", "the call was cancelled"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: ("MESSAGE_TOO_LARGE", "the message is larger than the service accepts"),
     grpc.StatusCode.UNIMPLEMENTED: ("UNIMPLEMENTED", "the service does not know this method"),
 }
@@ -108,12 +104,31 @@ class MalformedRequestError(ServiceError):
         super().__init__(message, metadata={"field": field} if field else {}, details=details)
 
 
+class DrainingError(ServiceError):
+    """The service is stopping. Send the call elsewhere, or again once the service is back; resume from the cursor."""
+
+    reason = "SERVICE_DRAINING"
+    code = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+    retry_delay_ms = 100
+
+    def __init__(self) -> None:
+        """Creates the error."""
+        super().__init__("the service is stopping; go on elsewhere, or here once it is back")
+
+
 class RemoteError(ServiceError):
     """What another service answered. Raised on inside a handler, it reaches that handler's caller unchanged."""
 
     def __init__(self, status: status_pb2.Status, code: grpc.StatusCode) -> None:
-        """Takes an error apart. A status without ErrorInfo is gRPC's own: the code decides reason and text."""
+        """Takes an error apart. A status without ErrorInfo is gRPC's own: the code decides reason and text.
+
+        CANCELLED from gRPC means that the other process ended while it had the call, so it counts as UNAVAILABLE: a
+        call that this side cancels raises `asyncio.CancelledError` instead.
+        """
         info = _find(status, error_details_pb2.ErrorInfo)
+        if info is None and code is grpc.StatusCode.CANCELLED:
+            code = grpc.StatusCode.UNAVAILABLE
         retry = _find(status, error_details_pb2.RetryInfo)
         reason, text = TRANSPORT_REASONS.get(code, ("INTERNAL_BUG", "internal error"))
         super().__init__(status.message if info else text, metadata=info.metadata if info else None)
@@ -168,66 +183,3 @@ def explain(error: Exception, method: str) -> ServiceError:
     incident = secrets.token_hex(8)
     log.error("unexpected_error", exc_info=error, extra={"method": method, "incident": incident})
     return ServiceError("internal error", metadata={"incident": incident})
-
-
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Gives every handler of an asyncio server the mapping above; answers undecodable bytes as a malformed request.
-
-    REQUIRES: handlers are coroutine functions or async generators. Those that take a stream of requests pass untouched.
-    """
-
-    def __init__(self) -> None:
-        self._guarded: dict[str, Any] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:  # noqa: ANN401 - grpc's own handler type is generic over every message
-        """Returns the guarded handler of a method; built once for each method."""
-        method = handler_call_details.method
-        if (guarded := self._guarded.get(method)) is not None:
-            return guarded
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
-            return handler
-        make = _guard_stream if inspect.isasyncgenfunction(handler.unary_stream) else _guard_call
-        return self._guarded.setdefault(method, make(handler, method))
-
-
-async def _abort(context: Any, error: Exception, method: str) -> NoReturn:  # noqa: ANN401
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    await context.abort_with_status(rpc_status.to_status(explain(error, method).to_status()))
-    raise AssertionError("abort returned")
-
-
-def _decode(handler: Any, raw: bytes) -> Any:  # noqa: ANN401
-    try:
-        return handler.request_deserializer(raw)
-    except DecodeError as error:
-        raise MalformedRequestError("the bytes are not a message of this method's request type") from error
-
-
-def _guard_call(handler: Any, method: str) -> Any:  # noqa: ANN401
-    behavior = handler.unary_stream or handler.unary_unary
-
-    async def guarded(raw: bytes, context: Any) -> Any:  # noqa: ANN401
-        try:
-            return await behavior(_decode(handler, raw), context)
-        except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
-            await _abort(context, error, method)
-
-    make = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
-    return make(guarded, None, handler.response_serializer)
-
-
-def _guard_stream(handler: Any, method: str) -> Any:  # noqa: ANN401
-    async def guarded(raw: bytes, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
-        try:
-            async for response in handler.unary_stream(_decode(handler, raw), context):
-                yield response
-        except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
-            await _abort(context, error, method)
-
-    return grpc.unary_stream_rpc_method_handler(guarded, None, handler.response_serializer)

@@ -6,8 +6,8 @@
 2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns, and nothing
    at all when it was asked to stop meanwhile.
 3. The server listens; health answers SERVING, reflection lists all services.
-4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, running ones may finish
-   within `drain_ms`.
+4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, streams end, other calls
+   may finish within `drain_ms`. Calls that are ended get UNAVAILABLE with a reason that says to go elsewhere.
 5. `stop()` runs; then the process leaves. A second signal ends it at once.
 
 Exit codes: 0 stopped as asked, 1 the service failed, 2 it was started wrongly, 128+n ended by a second signal n.
@@ -28,16 +28,23 @@ from grpc_reflection.v1alpha import reflection
 from chassis import config as configuration
 from chassis import failpoint
 from chassis import logging as chassis_logging
+from chassis.calls import Calls, ErrorInterceptor
 from chassis.channels import Options, size_options
 from chassis.config import EXIT_USAGE, ServerConfig
-from chassis.errors import ErrorInterceptor
+from chassis.errors import DrainingError, ServiceError
 from chassis.health import LIVENESS, HealthServicer
 from chassis.metrics import Metrics
 from chassis.stall import StallWatch
 
 EXIT_FAILED = 1
-DRAINING = "SERVICE_DRAINING"
+DRAINING = DrainingError.reason
 """Why a service that is being stopped refuses transactions and commits."""
+
+_LAST_WORDS_S = 1.0
+"""Time after the grace in which calls that were ended send their status; gRPC cancels what is left without one."""
+
+_PAUSE_S = 0.15
+"""The port is closed once no call has arrived for so long: callers that were refused come back after 100 ms."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = logging.getLogger(__name__)
@@ -59,18 +66,25 @@ class Server:
         address: where it listens, `host:port`.
     """
 
-    def __init__(self, config: ServerConfig, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        metrics: Metrics | None = None,
+        draining: Callable[[], ServiceError] = DrainingError,
+    ) -> None:
         """Binds the port.
 
         Args:
             config: settings of the service.
             metrics: shows why commits are refused.
+            draining: what callers get whose calls are ended by a stop.
 
         Raises:
             StartError: the address cannot be listened on.
         """
+        self._calls = Calls(draining)
         self.grpc = grpc.aio.server(
-            interceptors=(ErrorInterceptor(),), options=server_options(config.max_message_bytes)
+            interceptors=(ErrorInterceptor(self._calls),), options=server_options(config.max_message_bytes)
         )
         address = f"{config.host}:{config.port}"
         try:
@@ -105,7 +119,7 @@ class Server:
             self._stopping.set()
 
     async def stopping(self) -> None:
-        """Waits until stopping is requested: endless streams end then, not when the grace is over."""
+        """Waits until stopping is requested."""
         await self._stopping.wait()
 
     @property
@@ -181,10 +195,17 @@ class Server:
         await self.grpc.start()
 
     async def drain(self, grace_ms: int) -> None:
-        """Waits until stopping is requested, then refuses new calls and lets running ones finish within the grace."""
+        """Waits until stopping is requested, then refuses new calls and lets running ones finish within the grace.
+
+        Streams are ended at once, other calls at the end of the grace, all with a status that says to go elsewhere.
+        The port is closed last: a call that arrives while gRPC closes its connection is cancelled without a reason.
+        """
         await self._stopping.wait()
         self._health.close(DRAINING)
-        await self.grpc.stop(grace_ms / 1000)
+        self._calls.close()
+        await self._calls.finish(grace_ms / 1000)
+        await self._calls.quiet(_PAUSE_S, _LAST_WORDS_S)
+        await self.grpc.stop(_LAST_WORDS_S)
 
 
 def server_options(max_message_bytes: int) -> Options:
@@ -201,7 +222,15 @@ def server_options(max_message_bytes: int) -> Options:
     )
 
 
-def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics: Metrics | None = None) -> int:
+def run(
+    service: str,
+    config: ServerConfig,
+    *,
+    start: Start,
+    stop: Stop,
+    metrics: Metrics | None = None,
+    draining: Callable[[], ServiceError] = DrainingError,
+) -> int:
     """Runs a service until it is stopped.
 
     Args:
@@ -210,6 +239,7 @@ def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics
         start: registers servicers at the given server and makes the service ready.
         stop: releases everything; called once, also after a failed start.
         metrics: what `metrics_port` shows.
+        draining: what callers get whose calls are ended by a stop.
 
     Returns:
         The exit code of the process.
@@ -218,14 +248,16 @@ def run(service: str, config: ServerConfig, *, start: Start, stop: Stop, metrics
     try:
         failpoint.arm(configuration.failpoints())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(service, config, start, stop, metrics))
+            return runner.run(_serve(lambda: Server(config, metrics, draining), config, start, stop, metrics))
     except (StartError, ValueError) as error:
         log.error("service_not_started", extra={"reason": str(error)})
         return EXIT_USAGE
 
 
-async def _serve(service: str, config: ServerConfig, start: Start, stop: Stop, metrics: Metrics | None) -> int:
-    server = Server(config, metrics)
+async def _serve(
+    bind: Callable[[], Server], config: ServerConfig, start: Start, stop: Stop, metrics: Metrics | None
+) -> int:
+    server = bind()
     stop_metrics = _serve_metrics(config, metrics)
     _watch_signals(server)
     try:

@@ -63,6 +63,19 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=_plain, ensure_ascii=False)
 
 
+class LostCallers(logging.Filter):
+    """Leaves out what gRPC logs when it sends to a caller that is gone.
+
+    A caller that gives up, or whose deadline passes, while its answer is on the way makes the send fail. gRPC logs that
+    with a trace, unless it has noticed the end of the call before. Nothing is wrong, and nothing can be done.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tells whether a record is to be logged."""
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or kind.__name__ != "ExecuteBatchError"
+
+
 def setup(service: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Sends all logging of this process, warnings included, to one stream as JSON lines.
 
@@ -73,5 +86,6 @@ def setup(service: str, level: str = "info", stream: TextIO | None = None) -> No
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
+    handler.addFilter(LostCallers())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)

@@ -4,6 +4,7 @@ import sys
 
 from chassis import config, lifecycle
 from gateway.config import GatewayConfig
+from gateway.errors import DrainingError
 from gateway.metrics import METRICS
 from gateway.server import Gateway
 
@@ -12,7 +13,9 @@ def main() -> int:
     """Runs the process; returns its exit code."""
     settings = config.load(GatewayConfig, "gateway")
     gateway = Gateway(settings)
-    return lifecycle.run("gateway", settings, start=gateway.start, stop=gateway.stop, metrics=METRICS)
+    return lifecycle.run(
+        "gateway", settings, start=gateway.start, stop=gateway.stop, metrics=METRICS, draining=DrainingError
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Everything else that callers see comes from the VM and state services and passes
 
 import grpc
 
+import chassis.errors
 from chassis.errors import ServiceError
 
 
@@ -25,13 +26,10 @@ class SaturatedError(ServiceError):
     retry_delay_ms = 100
 
 
-class DrainingError(ServiceError):
-    """The gateway is stopping; another one goes on from the cursor."""
+class DrainingError(chassis.errors.DrainingError):
+    """The gateway is stopping. Send the call to another one, or again once it is back; resume from the cursor."""
 
     reason = "GATEWAY_DRAINING"
-    code = grpc.StatusCode.UNAVAILABLE
-    retryable = True
-    retry_delay_ms = 100
 
 
 class NoEndpointError(ServiceError):

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -64,8 +64,7 @@ class Gateway:
         self._vms = VmPool(config.vm_address, self._endpoint, config.resolve_ms)
         self._state: Peer | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._streaming: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._stopping: Callable[[], bool] = lambda: False
 
     def _endpoint(self, address: str) -> VmEndpoint:
         return VmEndpoint(
@@ -92,10 +91,8 @@ class Gateway:
             server.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(descriptor.full_name, methods),))
             server.expose(descriptor.full_name)
         watching = health.watch(server, self._vms, self._state, self._config.peer_loss_ms)
-        self._tasks = [
-            asyncio.create_task(watching, name="watch peers"),
-            asyncio.create_task(self._end_streams(server), name="end streams"),
-        ]
+        self._tasks = [asyncio.create_task(watching, name="watch peers")]
+        self._stopping = lambda: server.stop_requested
 
     async def stop(self) -> None:
         """Disconnects."""
@@ -143,7 +140,7 @@ class Gateway:
                 ok.inc()
                 return response
             except BaseException as error:
-                CALLS.labels(method, code_name(error)).inc()
+                CALLS.labels(method, self._code_name(error)).inc()
                 raise
             finally:
                 admission.leave(size)
@@ -155,42 +152,25 @@ class Gateway:
         admission = self._streams
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - bytes or a message
-            self._check_draining(method)
             size = _size(request)
             admission.enter(size)
-            task = cast("asyncio.Task[None]", asyncio.current_task())
-            self._streaming.add(task)
             try:
                 async for response in behavior(request, context):
                     yield response
                 CALLS.labels(method, "OK").inc()
-            except asyncio.CancelledError:
-                if not self._draining:
-                    CALLS.labels(method, grpc.StatusCode.CANCELLED.name).inc()
-                    raise
-                CALLS.labels(method, DrainingError.code.name).inc()
-                raise DrainingError("the gateway is stopping; resume at another one") from None
             except BaseException as error:
-                CALLS.labels(method, code_name(error)).inc()
+                CALLS.labels(method, self._code_name(error)).inc()
                 raise
             finally:
                 admission.leave(size)
-                self._streaming.discard(task)
 
         return handle
 
-    def _check_draining(self, method: str) -> None:
-        """Refuses a stream that comes between the signal and the end of listening: nobody would end it."""
-        if self._draining:
-            CALLS.labels(method, DrainingError.code.name).inc()
-            raise DrainingError("the gateway is stopping; ask another one")
-
-    async def _end_streams(self, server: Server) -> None:
-        """Streams have no end of their own: listeners are told to go on elsewhere once draining begins."""
-        await server.stopping()
-        self._draining = True
-        for task in tuple(self._streaming):
-            task.cancel()
+    def _code_name(self, error: BaseException) -> str:
+        """Names the gRPC code that a caller sees for an error; a stopping gateway ends calls with one of its own."""
+        if isinstance(error, asyncio.CancelledError) and self._stopping():
+            return DrainingError.code.name
+        return code_name(error)
 
 
 def _encode(message: Message) -> bytes:

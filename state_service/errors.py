@@ -11,7 +11,6 @@
     ├── BacklogFullError           RESOURCE_EXHAUSTED   commits outrun folding
     ├── StorageFullError           RESOURCE_EXHAUSTED   no space on the disk
     ├── WritesStoppedError         UNAVAILABLE          a write was uncertain; restart or reopening pending
-    ├── StreamClosedError          UNAVAILABLE          the store is being closed; resume from the cursor
     ├── StorageFailedError         UNAVAILABLE          the engine failed
     ├── StoreLockedError           FAILED_PRECONDITION  another process has the folder
     ├── NoStoreError               NOT_FOUND            the folder holds no store
@@ -168,19 +167,6 @@ class WritesStoppedError(StateError):
     def __init__(self, cause: str) -> None:
         """Creates the error; `cause` is the reason of the first failure, or says what the service is doing."""
         super().__init__(f"commits are stopped ({cause})", metadata={"cause": cause})
-
-
-class StreamClosedError(StateError):
-    """The store is being closed while a stream waits for more; the caller resumes from its cursor."""
-
-    reason = "SERVICE_DRAINING"
-    code = grpc.StatusCode.UNAVAILABLE
-    retryable = True
-    retry_delay_ms = 100
-
-    def __init__(self) -> None:
-        """Creates the error."""
-        super().__init__("the store is being closed; resume from the last cursor")
 
 
 class StorageFailedError(StateError):

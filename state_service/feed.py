@@ -16,7 +16,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from state_service.errors import CursorUnavailableError, StreamClosedError
+from chassis.errors import DrainingError
+from state_service.errors import CursorUnavailableError
 from state_service.history import History
 from state_service.model import GENESIS_ID, CommitRecord
 from state_service.tree import BlockTree
@@ -131,7 +132,7 @@ class Feed:
 
         Raises:
             CursorUnavailableError: see `locate`.
-            StreamClosedError: the store is being closed and there is nothing more to send.
+            DrainingError: the store is being closed and there is nothing more to send.
         """
         self.followers += 1
         try:
@@ -151,7 +152,7 @@ class Feed:
                     yield record
                     position = Position(record.version, record.commit_id)
                 elif self._closed:
-                    raise StreamClosedError
+                    raise DrainingError
                 else:
                     await changed.wait()
         finally:

@@ -53,7 +53,6 @@ class Service:
         self._server: Server | None = None
         self._failure: StateError | None = None
         self._recovering: asyncio.Task[None] | None = None
-        self._ending: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._acceptance = Acceptance(config)
 
@@ -85,7 +84,6 @@ class Service:
             AdminServicer(self.store, self._config.checkpoint_dir), server.grpc
         )
         server.expose(*SERVICES)
-        self._ending = asyncio.create_task(self._end_streams(server), name="state-end-streams")
         self._watching = asyncio.create_task(self._watch_acceptance(server), name="state-watch-acceptance")
 
     async def _watch_acceptance(self, server: Server) -> None:
@@ -97,19 +95,13 @@ class Service:
     def _show_acceptance(self, server: Server) -> None:
         server.set_submit("store", self._acceptance.refusal(self._store, self._free_bytes(), time.monotonic()))
 
-    async def _end_streams(self, server: Server) -> None:
-        """Ends endless streams when the process is asked to stop; their callers resume elsewhere."""
-        await server.stopping()
-        if self._store is not None:
-            self._store.feed.close()
-
     async def _open(self) -> None:
         self._store = await open_store(self._config, self._open_engine(), self._on_failure)
         show(self._store)
 
     async def stop(self) -> None:
         """Closes the store."""
-        for task in (self._ending, self._recovering, self._watching):
+        for task in (self._recovering, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -42,7 +42,7 @@ class VmService:
         except WorkerGoneError as error:
             raise lifecycle.StartError(f"workers do not start: {error}") from error
         self._background.append(asyncio.create_task(self._drain(server, self._manager), name="drain"))
-        server.expose(*face.register(server.grpc, self._manager, lambda: server.stop_requested))
+        server.expose(*face.register(server.grpc, self._manager))
 
     def _follow_state(self, server: lifecycle.Server) -> None:
         """Lets health name `submit` say what the state service says of commits, and whether there is a genesis."""

@@ -4,7 +4,6 @@
     ├── MalformedRequestError     INVALID_ARGUMENT     wrong form, count or size; names the field
     └── VmError
         ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
-        ├── ServiceDrainingError  UNAVAILABLE          the service is stopping; retry elsewhere
         ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
@@ -41,18 +40,6 @@ class PoolSaturatedError(VmError):
             f"{queued} transactions wait for a worker, the limit is {limit}",
             metadata={"queued": queued, "limit": limit},
         )
-
-
-class ServiceDrainingError(VmError):
-    """The service is stopping and takes nothing new."""
-
-    reason = "SERVICE_DRAINING"
-    code = grpc.StatusCode.UNAVAILABLE
-    retryable = True
-
-    def __init__(self) -> None:
-        """Creates the error."""
-        super().__init__("the service is stopping")
 
 
 class WorkerLostError(VmError):

@@ -6,7 +6,7 @@ utilisation stays high, and KEDA adds pods. The metric is a share, the same for 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import grpc.aio
@@ -54,10 +54,9 @@ class Load(Protocol):
 class ScalerServicer(rpc.ExternalScalerServicer):
     """Serves the protocol."""
 
-    def __init__(self, load: Load, stopping: Callable[[], bool]) -> None:
-        """Takes the source of the numbers, and what says that the service stops, when streams end."""
+    def __init__(self, load: Load) -> None:
+        """Takes the source of the numbers."""
         self._load = load
-        self._stopping = stopping
 
     async def IsActive(self, request: pb.ScaledObjectRef, context: Context) -> pb.IsActiveResponse:
         """Says whether there was any request lately."""
@@ -66,7 +65,7 @@ class ScalerServicer(rpc.ExternalScalerServicer):
     async def StreamIsActive(self, request: pb.ScaledObjectRef, context: Context) -> AsyncIterator[pb.IsActiveResponse]:
         """Says so at once and after each change."""
         told: bool | None = None
-        while not self._stopping():
+        while True:
             if self._load.active is not told:
                 told = self._load.active
                 yield pb.IsActiveResponse(result=told)

@@ -47,12 +47,12 @@ _STATES: Mapping[WorkerState, worker_service_pb2.WorkerState.ValueType] = {
 }
 
 
-def register(server: grpc.aio.Server, manager: VMManager, stopping: Callable[[], bool]) -> tuple[str, ...]:
-    """Registers all methods at a server; returns the names of the services. `stopping`: ends endless streams."""
+def register(server: grpc.aio.Server, manager: VMManager) -> tuple[str, ...]:
+    """Registers all methods at a server; returns the names of the services."""
     for service, methods in METHODS.items():
         handlers = {name: _unary(_work_handler(manager, kind)) for name, kind in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server(scaler.ScalerServicer(manager.load, stopping), server)
+    external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server(scaler.ScalerServicer(manager.load), server)
     listing = {"ListWorkers": _unary(_list_handler(manager))}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(WORKERS, listing),))
     return (*METHODS, WORKERS, scaler.SERVICE)

@@ -280,6 +280,7 @@ class AsyncClient:
                 if wanted.until_head:
                     return
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise from_rpc_error(error) from error
+                remote = from_rpc_error(error)
+                if remote.code is not grpc.StatusCode.UNAVAILABLE:
+                    raise remote from error
             await asyncio.sleep(position.next_delay_s())

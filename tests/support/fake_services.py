@@ -9,7 +9,8 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
-from chassis.errors import ErrorInterceptor, MalformedRequestError, ServiceError
+from chassis.calls import ErrorInterceptor
+from chassis.errors import MalformedRequestError, ServiceError
 from chassis.health import HealthServicer
 from gateway.client.canonical import transaction_hash
 from iost.chain.v1 import receipt_pb2

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from chassis.lifecycle import Server
 from gateway.client import AsyncClient
 from gateway.config import GatewayConfig
+from gateway.errors import DrainingError
 from gateway.server import Gateway
 from tests.support.fake_services import FakeServer, FakeState, FakeVm
 
@@ -35,7 +36,7 @@ class World:
             stream_count=self.config.stream_count,
             gather_in_flight=self.config.gather_in_flight,
         )
-        self.server = Server(settings)
+        self.server = Server(settings, draining=DrainingError)
         self.gateway = Gateway(settings)
         await self.gateway.start(self.server)
         await self.server.listen()

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from chassis.errors import RemoteError, ServiceError
+from chassis.errors import DrainingError, RemoteError, ServiceError
 from vm_service import forms, metrics
-from vm_service.errors import MalformedRequestError, PoolSaturatedError, ServiceDrainingError
+from vm_service.errors import MalformedRequestError, PoolSaturatedError
 from vm_service.manager.gate import CommitGate
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pace import Pace
@@ -179,12 +179,12 @@ class Entrance:
         Raises:
             MalformedRequestError: the request has no acceptable form.
             PoolSaturatedError: too much waits already.
-            ServiceDrainingError: the service is stopping.
+            DrainingError: the service is stopping.
             ServiceError: whatever the worker answered instead of a response.
         """
         shape = self._check(kind, request)
         if self._draining:
-            raise ServiceDrainingError
+            raise DrainingError
         if self._queued and self._queued + shape.item_count > self._queue_count:
             raise PoolSaturatedError(self._queued, self._queue_count)
         job = Job(kind, request, shape, asyncio.get_running_loop().create_future())

@@ -67,6 +67,9 @@ class Echo:
             if word == "busy":
                 raise BusyError("no worker is free")
             yield StringValue(value=word)
+            while word == "forever":
+                await asyncio.sleep(0.01)
+                yield StringValue(value=word)
 
 
 def register(server: grpc.aio.Server, echo: Echo) -> None:

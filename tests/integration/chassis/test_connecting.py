@@ -7,7 +7,7 @@ import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
 from chassis import channels
-from chassis.errors import ErrorInterceptor
+from chassis.calls import ErrorInterceptor
 from tests.integration.chassis.echo import SERVICE, Echo, register
 
 DELAY_S = 2.5

@@ -1,5 +1,6 @@
 """Errors over a real connection: what a handler raises is what its caller can read."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -11,7 +12,8 @@ from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from google.rpc import error_details_pb2
 
 from chassis import channels
-from chassis.errors import MAX_STATUS_BYTES, ErrorInterceptor, RemoteError, from_rpc_error
+from chassis.calls import ErrorInterceptor
+from chassis.errors import MAX_STATUS_BYTES, RemoteError, from_rpc_error
 from chassis.lifecycle import server_options
 from tests.integration.chassis.echo import SERVICE, Echo, register
 
@@ -126,6 +128,20 @@ async def test_a_remote_error_is_forwarded_unchanged(channel: grpc.aio.Channel) 
         second = await failure(front, "busy some-detail")
     await server.stop(None)
     assert second.to_status() == first.to_status()
+
+
+async def test_a_peer_that_ends_while_it_has_the_call_counts_as_unavailable() -> None:
+    server = grpc.aio.server(interceptors=(ErrorInterceptor(),))
+    register(server, Echo())
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with channels.aio_channel(f"127.0.0.1:{port}", policies=(channels.CallPolicy(attempts=1),)) as channel:
+        assert (await failure(channel, "busy")).reason == "POOL_SATURATED"
+        call = asyncio.create_task(failure(channel, "sleep 60"))
+        await asyncio.sleep(0.1)
+        await server.stop(0)
+        error = await call
+    assert (error.code, error.reason, error.retryable) == (grpc.StatusCode.UNAVAILABLE, "PEER_UNAVAILABLE", True)
 
 
 async def test_an_unreachable_peer_is_told_without_its_address() -> None:

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from chassis import channels, lifecycle
 from chassis.config import ServerConfig
+from chassis.errors import from_rpc_error
 from tests.integration.chassis.echo import SERVICE
 
 ROOT = Path(__file__).parents[3]
@@ -118,15 +119,39 @@ def test_a_call_in_flight_finishes_while_new_ones_are_refused() -> None:
         assert process.end() == 0
 
 
-def test_a_call_longer_than_the_grace_is_cancelled() -> None:
-    with running("--drain-ms=100") as (process, channel):
+def test_calls_longer_than_the_grace_are_told_to_go_elsewhere() -> None:
+    with running("--drain-ms=300") as (process, channel):
         method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+        streaming = channel.unary_stream(f"/{SERVICE}/Stream", StringValue.SerializeToString, StringValue.FromString)
         call(channel, "connect")
         slow = method.future(StringValue(value="sleep 60"), timeout=WAIT_S)
-        time.sleep(0.2)
+        stream = streaming(StringValue(value="forever"), timeout=WAIT_S)
+        next(stream)
         process.popen.send_signal(signal.SIGINT)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+        assert not slow.done(), "streams end at once, other calls have the grace"
         assert process.end() == 0
-        assert slow.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        for error in (caught.value, slow.exception()):
+            remote = from_rpc_error(error)
+            assert (remote.code, remote.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_DRAINING")
+            assert remote.retryable
+        assert process.events == ["service_ready", "service_stopping", "service_stopped"]
+
+
+def test_a_call_that_arrives_while_the_service_stops_is_told_to_go_elsewhere() -> None:
+    with running() as (process, channel):
+        method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
+        call(channel, "connect")
+        slow = method.future(StringValue(value="sleep 0.5"), timeout=WAIT_S)
+        time.sleep(0.2)
+        process.popen.send_signal(signal.SIGTERM)
+        process.wait_for("service_stopping")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(channel, "late")
+        assert from_rpc_error(caught.value).reason == "SERVICE_DRAINING"
+        assert slow.result().value == "sleep 0.5"
+        assert process.end() == 0
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:

@@ -8,11 +8,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from chassis.channels import aio_channel
+from chassis.channels import CallPolicy, aio_channel
 from chassis.errors import from_rpc_error
 from gateway.client import AsyncClient, Client, EventFilter, RemoteError
+from iost.chain.v1.transaction_pb2 import Transaction
 from iost.gateway.v1 import inspection_service_pb2 as pb
 from iost.gateway.v1.inspection_service_pb2_grpc import InspectionServiceStub
+from iost.gateway.v1.transaction_service_pb2 import ExecuteTransactionsRequest
+from iost.gateway.v1.transaction_service_pb2_grpc import TransactionServiceStub
 from tests.support.waiting import until
 
 RECORD = {
@@ -144,11 +147,43 @@ async def test_a_stopping_gateway_ends_its_streams_at_once(world) -> None:
         assert (await anext(aiter(stream))).event.data == "a"
         world.server.request_stop("test")
         async with asyncio.timeout(3):
+            draining = asyncio.create_task(world.server.drain(10_000))
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await anext(aiter(stream))
-            await world.server.drain(10_000)
+            await draining
     error = from_rpc_error(raised.value)
     assert (error.reason, error.code) == ("GATEWAY_DRAINING", grpc.StatusCode.UNAVAILABLE)
+
+
+async def test_calls_that_outlive_the_drain_of_a_gateway_are_told_to_go_elsewhere(world) -> None:
+    async with aio_channel(world.address, policies=(CallPolicy(attempts=1),)) as channel:
+        request = ExecuteTransactionsRequest(transactions=[Transaction(publisher="slow")])
+        call = TransactionServiceStub(channel).ExecuteTransactions(request)
+        await until(lambda: world.vm.batches == [["slow"]])
+        world.server.request_stop("test")
+        await world.server.drain(50)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+    error = from_rpc_error(raised.value)
+    assert (error.reason, error.code) == ("GATEWAY_DRAINING", grpc.StatusCode.UNAVAILABLE)
+    assert error.retryable
+    await until(lambda: world.vm.cancelled == 1)
+
+
+async def test_a_client_goes_on_where_it_was_once_the_gateway_is_back(world) -> None:
+    world.state.post("a")
+    stream = world.client.events(cursor=pb.EventCursor())
+    assert (await anext(stream)).event.data == "a"
+    following = asyncio.create_task(anext(stream))
+    port = world.server.port
+    world.server.request_stop("test")
+    await world.server.drain(50)
+    await world.gateway.stop()
+    await world.start_gateway(port)
+    world.state.post("b")
+    async with asyncio.timeout(10):
+        assert (await following).event.data == "b"
+    await stream.aclose()
 
 
 @pytest.mark.parametrize("world", [{"stream_count": 1}], indirect=True)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from grpc._cython import cygrpc
 
 from chassis import logging as chassis_logging
 
@@ -35,6 +36,17 @@ def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
     assert line["event"] == "worker_retired"
     assert (line["service"], line["level"], line["logger"]) == ("test", "info", "a.b")
     assert (line["worker_id"], line["tx_hash"], line["text"]) == (3, "01ff", "two\nlines")
+
+
+def test_a_send_to_a_caller_that_is_gone_is_no_event(stream: io.StringIO) -> None:
+    grpc_log = logging.getLogger("grpc._cython.cygrpc")
+    for error in (cygrpc.ExecuteBatchError("write", ()), RuntimeError("bug")):
+        try:
+            raise error
+        except (cygrpc.ExecuteBatchError, RuntimeError):
+            grpc_log.exception("raised by a method")
+    (line,) = lines(stream)
+    assert "RuntimeError" in str(line["exception"])
 
 
 def test_events_below_the_level_are_left_out(stream: io.StringIO) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from state_service.errors import CursorUnavailableError, StreamClosedError
+from chassis.errors import DrainingError
+from state_service.errors import CursorUnavailableError
 from state_service.feed import Position, Unwind
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import CommitRecord
@@ -263,7 +264,7 @@ async def test_closing_ends_streams_with_a_typed_error() -> None:
         task = asyncio.create_task(listen())
         await asyncio.sleep(0.01)
         store.feed.close()
-        with pytest.raises(StreamClosedError):
+        with pytest.raises(DrainingError):
             await asyncio.wait_for(task, 5)
 
 

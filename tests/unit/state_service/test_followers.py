@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from chassis.errors import DrainingError
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import state_service_pb2 as state_pb
 from state_service.config import StateConfig
-from state_service.errors import StateError, StreamClosedError
+from state_service.errors import StateError
 from state_service.inspection import InspectionServicer
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import WriteBatch
@@ -203,7 +204,7 @@ async def keep_listening(follower: Follower, rng: random.Random, done: asyncio.E
             if listening.done():
                 break
         listening.cancel()
-        with suppress(asyncio.CancelledError, StreamClosedError):
+        with suppress(asyncio.CancelledError, DrainingError):
             await listening
 
 

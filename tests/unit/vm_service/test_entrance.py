@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chassis.errors import MalformedRequestError
+from chassis.errors import DrainingError, MalformedRequestError
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
-from vm_service.errors import PoolSaturatedError, ServiceDrainingError
+from vm_service.errors import PoolSaturatedError
 from vm_service.manager.entrance import CALM_BATCHES, CommitLane, Entrance
 from vm_service.manager.load import LoadMeter
 from vm_service.worker import channel
@@ -251,7 +251,7 @@ async def test_draining_refuses_new_requests_and_finishes_old_ones() -> None:
     await world.settle()
     draining = asyncio.create_task(world.entrance.drain())
     await world.settle()
-    with pytest.raises(ServiceDrainingError):
+    with pytest.raises(DrainingError):
         await world.entrance.submit("execute", execute())
     await world.finish(0)
     assert not draining.done()
