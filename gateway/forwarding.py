@@ -70,6 +70,8 @@ ROUTES = (
     Route("BlockService", "ValidateBlock", To.VM, "/iost.vm.v1.ExecutionService/ValidateBlock"),
     Route("BlockService", "FinalizeBlock", To.STATE, "/iost.state.v1.StateService/FinalizeBlock"),
     Route("BlockService", "DiscardBlock", To.STATE, "/iost.state.v1.StateService/DiscardBlock"),
+    Route("BlockService", "GetBlock", To.STATE, "/iost.state.v1.StateService/GetBlock"),
+    Route("BlockService", "RecordBlockHash", To.STATE, "/iost.state.v1.StateService/RecordBlockHash"),
     Route("ContractService", "CompileContracts", To.VM, "/iost.vm.v1.CompilationService/CompileContracts"),
     Route("InspectionService", "BatchGetReceipts", To.STATE, "/iost.state.v1.InspectionService/BatchGetReceipts"),
     Route("InspectionService", "GetHead", To.STATE, "/iost.state.v1.InspectionService/GetHead"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from iost.state.v1 import admin_service_pb2 as pb
 from iost.state.v1 import admin_service_pb2_grpc as rpc
 from state_service import checkpoints, convert, keys
+from state_service.backups import Backup, Backups
 from state_service.figures import FIGURES
 from state_service.model import View
 from state_service.server import Context
@@ -22,9 +23,10 @@ _EXPORT_PAGE = 1000
 class AdminServicer(rpc.AdminServiceServicer):
     """Serves `iost.state.v1.AdminService`."""
 
-    def __init__(self, store: Callable[[], Store], checkpoint_dir: Path) -> None:
-        """Takes a way to the open store, and the folder below which checkpoints are made."""
+    def __init__(self, store: Callable[[], Store], checkpoint_dir: Path, backups: Backups) -> None:
+        """Takes a way to the open store, the folder below which checkpoints are made, and the open backups."""
         self._store = store
+        self._backups = backups
         self._checkpoint_dir = checkpoint_dir
         self._checkpointing = asyncio.Lock()
         self._wholly = Wholly()
@@ -59,6 +61,36 @@ class AdminServicer(rpc.AdminServiceServicer):
         """Makes one checkpoint at a time, to its end: another attempt would clear away what this one writes."""
         async with self._checkpointing:
             return await checkpoints.create(store.engine, store.reader.head(), self._checkpoint_dir, name)
+
+    async def OpenBackup(self, request: pb.OpenBackupRequest, context: Context) -> pb.OpenBackupResponse:
+        """Makes a backup, or returns to one."""
+        if request.backup_id:
+            backup = await self._backups.find(request.backup_id)
+        else:
+            backup = await self._wholly.do(self._open_backup(self._store()))
+        return pb.OpenBackupResponse(
+            backup_id=backup.backup_id,
+            version=backup.label.version,
+            commitment=bytes.fromhex(backup.label.commitment),
+            files=[pb.BackupFile(path=path, size_bytes=size) for path, size in backup.files],
+            hold_ms=self._backups.hold_ms,
+        )
+
+    async def _open_backup(self, store: Store) -> Backup:
+        async with self._checkpointing:
+            return await self._backups.open(store.engine, store.reader.head())
+
+    async def ReadBackupFile(
+        self, request: pb.ReadBackupFileRequest, context: Context
+    ) -> AsyncIterator[pb.ReadBackupFileResponse]:
+        """Streams a file of a backup."""
+        async for data, sha256 in self._backups.read(request.backup_id, request.path, request.offset):
+            yield pb.ReadBackupFileResponse(data=data, sha256=sha256)
+
+    async def CloseBackup(self, request: pb.CloseBackupRequest, context: Context) -> pb.CloseBackupResponse:
+        """Removes a backup."""
+        await self._backups.close(request.backup_id)
+        return pb.CloseBackupResponse()
 
     async def VerifyRange(self, request: pb.VerifyRangeRequest, context: Context) -> pb.VerifyRangeResponse:
         """Recomputes commitments."""
@@ -96,4 +128,7 @@ def _block(block: Block, final_version: int) -> pb.Block:
         main_chain=block.on_main,
         final=block.version <= final_version,
         write_count=len(block.writes),
+        number=block.number,
+        time_ns=block.time_ns,
+        block_hash=block.summary().block_hash,
     )

@@ -6,6 +6,7 @@ Files are hard links where the file system allows it: making one is quick and ta
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,8 @@ from state_service.storage import StorageEngine
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _LABEL = "CHECKPOINT.json"
+_SUMS = "SHA256SUMS"
+"""Checksums of a copy that `v8vm backup` made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,26 @@ def read_label(checkpoint: Path) -> CheckpointLabel:
         raise CorruptionError(_LABEL, f"not a checkpoint: {error}") from error
 
 
+def check_sums(checkpoint: Path) -> None:
+    """Compares the files of a backup with its checksums; a checkpoint has none.
+
+    Raises:
+        CorruptionError: a file is missing or differs.
+    """
+    sums = checkpoint / _SUMS
+    if not sums.exists():
+        return
+    for line in sums.read_text().splitlines():
+        told, _, path = line.partition("  ")
+        try:
+            with (checkpoint / path).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise CorruptionError(path, f"cannot be read: {error.strerror}") from error
+        if found != told:
+            raise CorruptionError(path, "differs from its checksum")
+
+
 def copy_into(checkpoint: Path, data_dir: Path) -> None:
     """Copies a checkpoint into a data folder.
 
@@ -102,13 +125,14 @@ def copy_into(checkpoint: Path, data_dir: Path) -> None:
         CorruptionError: the folder is not a checkpoint.
     """
     read_label(checkpoint)
+    check_sums(checkpoint)
     if data_dir.exists() and any(data_dir.iterdir()):
         raise AlreadyExistsError("the data folder is not empty: move it away first")
     partial = data_dir.with_name(f".{data_dir.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(checkpoint, partial, ignore=shutil.ignore_patterns(_LABEL))
+    shutil.copytree(checkpoint, partial, ignore=shutil.ignore_patterns(_LABEL, _SUMS))
     for path in (*partial.rglob("*"), partial):
         _sync(path)
     if data_dir.exists():

@@ -5,16 +5,19 @@ v8vm store stats               versions, records and files
 v8vm store export > FILE       entries of the head as JSON lines
 v8vm store import FILE         entries from JSON lines, as new versions
 v8vm store checkpoint NAME     a consistent copy
-v8vm store restore FOLDER      a checkpoint becomes the data folder
+v8vm store restore FOLDER      a checkpoint or a backup becomes the data folder
+
+A store that a service has open is copied by `v8vm backup FOLDER`.
 """
 
 import asyncio
 import hashlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -22,9 +25,9 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from chassis.errors import ServiceError
-from state_service import checkpoints, keys
+from state_service import checkpoints, headers, keys
 from state_service.config import StateConfig
-from state_service.errors import NoStoreError
+from state_service.errors import NoStoreError, StoreLockedError
 from state_service.figures import FIGURES
 from state_service.model import View, WriteBatch
 from state_service.rocks import RocksEngine
@@ -103,7 +106,9 @@ def import_entries(
         commit_count = write_count = 0
         async with _store(data_dir, create=True) as store:
             for batch in _batches(file, batch_size):
-                result = await store.committer.commit(batch)
+                tip = store.tree.tip
+                header = headers.following(tip.number, tip.time_ns, tip.version, time.time_ns())
+                result = await store.committer.commit(replace(batch, header=header))
                 if not result.duplicate:
                     commit_count += 1
                     write_count += len(batch.writes)
@@ -146,7 +151,7 @@ def restore(
     data_dir: DataDir = _DEFAULTS.data_dir,
     as_json: Json = False,
 ) -> None:
-    """Makes a checkpoint the data folder, which must be empty or missing, and checks it."""
+    """Makes a checkpoint or backup the data folder, which must be empty or missing, and checks it."""
 
     async def run() -> dict[str, object]:
         checkpoints.copy_into(folder, data_dir)
@@ -185,6 +190,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - passes on wha
     except ServiceError as error:
         if cause := getattr(error, "cause", ""):
             error.add_note(cause)
+        if isinstance(error, StoreLockedError):
+            error.add_note("a running service has it open: `v8vm backup FOLDER` copies it, `v8vm status` shows it")
         raise
 
 

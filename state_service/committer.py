@@ -8,13 +8,14 @@ wait until the journal is drained, write, and only then change the tree, so that
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from state_service import commitment, keys, records
 from state_service.config import StateConfig
 from state_service.dropped import drop_batch
 from state_service.errors import (
     BacklogFullError,
+    BlockHashError,
     BlockNotFoundError,
     FinalityError,
     StaleEpochError,
@@ -25,9 +26,9 @@ from state_service.feed import Feed
 from state_service.flusher import Flusher
 from state_service.history import History
 from state_service.journal import Journal
-from state_service.model import CommitResult, CommitSummary, WriteBatch
+from state_service.model import CommitResult, CommitSummary, StoredBlock, WriteBatch
 from state_service.reader import Reader
-from state_service.storage import Space
+from state_service.storage import EngineBatch, Space
 from state_service.tree import Block, BlockTree
 from state_service.wholly import Wholly
 
@@ -47,6 +48,8 @@ class Committer:
     """Callers' changes of the tree that are under way."""
     _structure: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while finalising or discarding; commits wait for it before they attach."""
+    _recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a hash is recorded, so that two different ones cannot both be the first."""
 
     async def commit(self, batch: WriteBatch) -> CommitResult:
         """Applies a batch whole or refuses it whole.
@@ -73,10 +76,12 @@ class Committer:
         # From here on nothing waits: what was checked still holds.
         version = parent.version + 1
         value = commitment.chain(parent.commitment, version, section)
-        record = records.encode_record(version, section, batch.transactions, batch.header)
+        record = records.encode_record(version, section, batch.transactions, batch.header, batch.answer)
         linear = batch.parent_id is None
-        summary = CommitSummary(batch.commit_id, version, parent.commit_id, value, batch.durability, linear)
-        block = Block(summary, parent, writes, batch.transactions, batch.header, len(record))
+        summary = CommitSummary(
+            batch.commit_id, version, parent.commit_id, value, batch.durability, linear, named=batch.named
+        )
+        block = Block(summary, parent, writes, batch.transactions, batch.header, batch.answer, len(record))
         durable = self.journal.append(block, record)
         self.tree.attach(block)
         # Shielded: a caller that vanishes must not take the others' sync, nor its own commit, with it.
@@ -108,6 +113,52 @@ class Committer:
         """Finds a commit that is under way, live or remembered."""
         block = self.tree.find(commit_id)
         return block.summary() if block is not None and block.version else self.history.find(commit_id)
+
+    async def stored_block(self, block_id: bytes) -> StoredBlock:
+        """Reads a commit by its name, on whatever branch it lies; one that is under way is waited for.
+
+        Raises:
+            BlockNotFoundError: neither live nor remembered.
+            CorruptionError: its journal record is damaged.
+        """
+        await self._until_durable(block_id)
+        return await self.reader.stored_block(block_id)
+
+    async def record_hash(self, block_id: bytes, block_hash: bytes) -> int:
+        """Records the hash that consensus gave a block; the same one again changes nothing.
+
+        Returns:
+            Version of the block.
+
+        Raises:
+            BlockNotFoundError: neither live nor remembered.
+            BlockHashError: another hash is recorded.
+            WritesStoppedError, StorageFullError: nothing was recorded, or the outcome is on disk only.
+        """
+        return await self.changes.do(self._record_hash(block_id, block_hash))
+
+    async def _record_hash(self, block_id: bytes, block_hash: bytes) -> int:
+        async with self._recording:
+            await self._until_durable(block_id)
+            async with self._structure:
+                pass
+            # From here to the write nothing waits. So it is queued before whatever drops or trims the block later.
+            summary = self._known(block_id)
+            if summary is None:
+                raise BlockNotFoundError(block_id)
+            if summary.recorded_hash not in (b"", block_hash):
+                raise BlockHashError(block_id, summary.recorded_hash, block_hash)
+            if summary.recorded_hash == block_hash:
+                return summary.version
+            self.journal.check()
+            batch = EngineBatch()
+            key = keys.journal_key(summary.version, block_id)
+            batch.put(Space.COMMITS, key, records.encode_summary(replace(summary, recorded_hash=block_hash)))
+            await self.journal.write(batch, sync=True)
+            if (block := self.tree.find(block_id)) is not None:
+                block.recorded_hash = block_hash
+            self.history.record_hash(block_id, block_hash)
+            return summary.version
 
     async def _until_durable(self, commit_id: bytes) -> None:
         """Waits for a commit that is under way; raises what it raises."""

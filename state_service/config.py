@@ -28,6 +28,20 @@ class StateConfig(ServerConfig):
         help="folder below which checkpoints are made",
         reason="beside the data folder: hard links need the same file system, and a caller may not choose paths",
     )
+    backup_hold_ms: int = setting(
+        3_600_000,
+        unit="milliseconds",
+        help="time after which an unfinished backup that nothing reads is removed",
+        reason="an operator mends a connection within an hour; a backup keeps files on disk that compaction replaced",
+        minimum=1000,
+    )
+    backup_count: int = setting(
+        4,
+        unit="backups",
+        help="unfinished backups that may be open at once",
+        reason="room for two operators and an abandoned one each; every one keeps replaced files on disk",
+        minimum=1,
+    )
     cache_bytes: int = setting(
         256 << 20,
         unit="bytes",

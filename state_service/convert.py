@@ -4,9 +4,12 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 
+from google.protobuf.message import DecodeError
+
+from iost.chain.v1.block_pb2 import BlockHeader
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import state_service_pb2 as state_pb
-from state_service import keys
+from state_service import headers, keys
 from state_service.errors import InvalidRequestError, WriteConflictError
 from state_service.model import (
     CommitRecord,
@@ -14,6 +17,7 @@ from state_service.model import (
     Durability,
     Entry,
     OpenedView,
+    StoredBlock,
     StoredReceipt,
     TransactionRecord,
     View,
@@ -109,7 +113,8 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
     """Reads a commit.
 
     Raises:
-        InvalidRequestError: an id or key of the wrong length, a key written or read twice, an unknown durability.
+        InvalidRequestError: an id or key of the wrong length, a key written or read twice, an unknown durability, bytes
+            that are no header.
     """
     if len(request.parent_id) > MAX_ID_BYTES:
         raise InvalidRequestError(f"a commit id has at most {MAX_ID_BYTES} bytes", field="parent_id")
@@ -123,10 +128,22 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
         reads=_to_reads(request.reads),
         writes=to_writes(request.writes),
         transactions=_to_transactions(request.transactions),
-        header=request.header,
+        header=_check_header(request.header),
+        answer=request.answer,
+        named=request.named,
         durability=_DURABILITIES[request.durability],
         epoch=request.epoch,
     )
+
+
+def _check_header(header: bytes) -> bytes:
+    try:
+        parsed = BlockHeader.FromString(header)
+    except DecodeError as error:
+        raise InvalidRequestError("the bytes are not a block header", field="header") from error
+    if parsed.number < 0 or parsed.time_ns < 0:
+        raise InvalidRequestError("number and time of a block are not negative", field="header")
+    return header
 
 
 def _to_reads(reads: Sequence[state_pb.ReadVersion]) -> dict[bytes, int]:
@@ -208,9 +225,13 @@ def from_opened_view(
     opened: OpenedView, wanted: Sequence[bytes], seen: Iterable[tuple[bytes, StoredReceipt | None]] = ()
 ) -> state_pb.OpenViewResponse:
     """Writes an opened view, with the transactions that were seen before."""
+    summary = opened.summary
     return state_pb.OpenViewResponse(
-        version=opened.version,
-        block_id=opened.block_id,
+        version=summary.version,
+        block_id=summary.commit_id,
+        header=headers.parse(opened.header, summary.version) if summary.version else None,
+        parent_id=summary.parent_id,
+        block_hash=summary.block_hash,
         changed_keys=opened.changed_keys,
         complete=opened.complete,
         entries=from_entries(wanted, opened.entries),
@@ -242,6 +263,28 @@ def from_record(record: CommitRecord) -> state_pb.StreamChangesResponse:
         transactions=[
             state_pb.TransactionRecord.FromString(transaction.payload) for transaction in record.transactions
         ],
+    )
+
+
+def from_stored_block(block: StoredBlock) -> state_pb.GetBlockResponse:
+    """Writes a block without its content."""
+    summary = block.summary
+    return state_pb.GetBlockResponse(
+        version=summary.version,
+        block_id=summary.commit_id,
+        parent_id=summary.parent_id,
+        commitment=summary.commitment,
+        header=headers.parse(block.header, summary.version),
+        block_hash=summary.block_hash,
+    )
+
+
+def from_block_content(block: StoredBlock) -> state_pb.GetBlockContentResponse:
+    """Writes a block with its content."""
+    return state_pb.GetBlockContentResponse(
+        block=from_stored_block(block),
+        transactions=[state_pb.TransactionRecord.FromString(item.payload) for item in block.transactions],
+        answer=block.answer,
     )
 
 

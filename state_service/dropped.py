@@ -5,7 +5,7 @@ a dropped commit is kept in its summary, on disk as in memory, so that the way b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from state_service import keys, records
 from state_service.model import CommitSummary
@@ -80,8 +80,6 @@ def drop_batch(blocks: Sequence[Block], forgotten: Sequence[tuple[int, bytes]]) 
     for block in blocks:
         key = keys.journal_key(block.version, block.commit_id)
         batch.delete(Space.JOURNAL, key)
-        summary = records.encode_summary(
-            block.parent_id, block.commitment, block.durability, linear=block.linear, dropped=True
-        )
-        batch.put(Space.COMMITS, key, summary)
+        summary = replace(block.summary(), dropped=True, named=False, recorded_hash=b"")
+        batch.put(Space.COMMITS, key, records.encode_summary(summary))
     return batch

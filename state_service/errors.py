@@ -4,11 +4,14 @@
     ├── InvalidRequestError        INVALID_ARGUMENT     malformed key, id, page, range
     ├── WriteConflictError         ABORTED              a key that was read has changed on the parent
     ├── BlockNotFoundError         NOT_FOUND            no live block has this commit id
+    ├── BlockHashError             FAILED_PRECONDITION  another hash is recorded for the block
     ├── VersionUnavailableError    FAILED_PRECONDITION  outside the live range
     ├── CursorUnavailableError     FAILED_PRECONDITION  no longer recorded, or on a dropped branch
     ├── FinalityError              FAILED_PRECONDITION  would undo a final block
     ├── StaleEpochError            FAILED_PRECONDITION  another writer took over
     ├── BacklogFullError           RESOURCE_EXHAUSTED   commits outrun folding
+    ├── BackupNotFoundError        NOT_FOUND            the backup was closed or held for too long
+    ├── BackupLimitError           RESOURCE_EXHAUSTED   too many backups are open
     ├── StorageFullError           RESOURCE_EXHAUSTED   no space on the disk
     ├── WritesStoppedError         UNAVAILABLE          a write was uncertain; restart or reopening pending
     ├── StorageFailedError         UNAVAILABLE          the engine failed
@@ -63,6 +66,20 @@ class BlockNotFoundError(StateError):
     def __init__(self, block_id: bytes) -> None:
         """Creates the error."""
         super().__init__(f"no live block {block_id.hex()}", metadata={"block_id": block_id.hex()})
+
+
+class BlockHashError(StateError):
+    """Another hash was recorded for the block before; the message names both."""
+
+    reason = "BLOCK_HASH_DIFFERS"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, block_id: bytes, recorded: bytes, given: bytes) -> None:
+        """Creates the error."""
+        super().__init__(
+            f"block {block_id.hex()} has the recorded hash {recorded.hex()}, not {given.hex()}",
+            metadata={"block_id": block_id.hex(), "expected": recorded.hex(), "actual": given.hex()},
+        )
 
 
 class VersionUnavailableError(StateError):
@@ -133,6 +150,33 @@ class BacklogFullError(StateError):
         super().__init__(
             f"{held_bytes} bytes of unfolded versions are held, the limit is {limit_bytes}: finalise blocks or wait",
             metadata={"held_bytes": held_bytes, "limit_bytes": limit_bytes},
+        )
+
+
+class BackupNotFoundError(StateError):
+    """The backup was closed, or removed since nothing was read from it for too long; open a new one."""
+
+    reason = "BACKUP_NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, backup_id: str) -> None:
+        """Creates the error."""
+        super().__init__(f"no open backup {backup_id}", metadata={"backup_id": backup_id})
+
+
+class BackupLimitError(StateError):
+    """As many backups are open as the service allows; each keeps files on disk."""
+
+    reason = "BACKUP_LIMIT"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    retryable = True
+    retry_delay_ms = 60_000
+
+    def __init__(self, limit: int, hold_ms: int) -> None:
+        """Creates the error."""
+        super().__init__(
+            f"{limit} backups are open; each ends when it is finished, or {hold_ms} ms after the last read",
+            metadata={"limit": limit, "hold_ms": hold_ms},
         )
 
 

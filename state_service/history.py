@@ -6,7 +6,7 @@ start, and `VerifyRange` can recompute. Older records are removed, a few at a ti
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chassis import failpoint
 from state_service import keys, records
@@ -48,6 +48,13 @@ class History:
         """Takes over a folded commit. REQUIRES: its version follows the newest one here."""
         self._by_version.append(summary)
         self._by_id[summary.commit_id] = summary
+
+    def record_hash(self, commit_id: bytes, block_hash: bytes) -> None:
+        """Notes the recorded hash of a commit, if that is still remembered."""
+        before = self._by_id.get(commit_id)
+        if before is not None:
+            summary = self._by_id[commit_id] = replace(before, recorded_hash=block_hash)
+            self._by_version[summary.version - self.oldest_version] = summary
 
     def find(self, commit_id: bytes) -> CommitSummary | None:
         """Returns a remembered commit by its name."""

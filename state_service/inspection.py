@@ -37,6 +37,10 @@ class InspectionServicer(rpc.InspectionServiceServicer):
             oldest_version=head.oldest_version,
             epoch=head.epoch,
             header=head.header,
+            number=head.number,
+            time_ns=head.time_ns,
+            parent_id=head.parent_id,
+            block_hash=head.block_hash,
         )
 
     async def BatchGetReceipts(
@@ -46,7 +50,8 @@ class InspectionServicer(rpc.InspectionServiceServicer):
         if len(request.tx_hashes) > convert.MAX_RECEIPTS:
             raise InvalidRequestError(f"at most {convert.MAX_RECEIPTS} hashes", field="tx_hashes")
         wanted = [convert.check_id(tx_hash, "tx_hashes") for tx_hash in request.tx_hashes]
-        found = await self._store().reader.receipts(wanted)
+        view = convert.to_view(state_pb.View(version=request.version, block_id=request.block_id))
+        found = await self._store().reader.receipts(wanted, view)
         return pb.BatchGetReceiptsResponse(receipts=map(convert.from_receipt, found))
 
     async def StreamEvents(

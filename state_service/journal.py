@@ -200,8 +200,7 @@ def _group_batch(group: list[_Pending]) -> EngineBatch:
         block = pending.block
         key = keys.journal_key(block.version, block.commit_id)
         batch.put(Space.JOURNAL, key, pending.record)
-        summary = records.encode_summary(block.parent_id, block.commitment, block.durability, linear=block.linear)
-        batch.put(Space.COMMITS, key, summary)
+        batch.put(Space.COMMITS, key, records.encode_summary(block.summary()))
         if block.on_main:
             batch.put(Space.META, keys.META_HEAD, records.encode_place(block.place))
     return batch

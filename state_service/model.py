@@ -66,7 +66,11 @@ class WriteBatch:
     transactions: Sequence[TransactionRecord] = ()
     """Transactions of the batch, in order."""
     header: bytes = b""
-    """Opaque bytes kept with the commit."""
+    """Serialised `iost.chain.v1.BlockHeader` kept with the commit; empty: none."""
+    answer: bytes = b""
+    """Opaque bytes kept with the commit, by which its owner answers it again."""
+    named: bool = False
+    """The caller of the block gave its id, which counts as its hash until one is recorded."""
     durability: Durability = Durability.SYNCED
     """When to acknowledge."""
     epoch: int = 0
@@ -106,7 +110,7 @@ class CommitRecord:
     transactions: Sequence[TransactionRecord]
     """Transactions, in order."""
     header: bytes
-    """Opaque bytes of the caller."""
+    """Serialised header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,29 @@ class CommitSummary:
     """True when the caller named no parent: such commits become final by themselves, behind the retained versions."""
     dropped: bool = False
     """True when the commit was dropped: its record is gone, and only the way to its parent is remembered."""
+    named: bool = False
+    """True when the caller of the block gave its id."""
+    recorded_hash: bytes = b""
+    """Hash that was recorded for the block; empty: none."""
+
+    @property
+    def block_hash(self) -> bytes:
+        """Hash of the block as far as it is known; else empty."""
+        return self.recorded_hash or (self.commit_id if self.named else b"")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A commit with what its owner needs to answer it again."""
+
+    summary: CommitSummary
+    """Its name, place and commitment."""
+    header: bytes
+    """Serialised header."""
+    transactions: Sequence[TransactionRecord]
+    """Transactions, in order."""
+    answer: bytes
+    """Opaque bytes of its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +200,16 @@ class Head:
     """Its commit id."""
     commitment: bytes
     """Its commitment."""
+    parent_id: bytes
+    """Commit id of its parent."""
     header: bytes
-    """Opaque header of that commit."""
+    """Serialised header of that commit."""
+    number: int
+    """Number of that block."""
+    time_ns: int
+    """Its time, nanoseconds since 1970."""
+    block_hash: bytes
+    """Its hash as far as it is known; else empty."""
     final_version: int
     """Newest version that can no longer be dropped."""
     oldest_version: int
@@ -185,12 +220,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class OpenedView:
-    """A view at the newest version, with what changed since a version the caller knows."""
+    """A view, with what changed since a version the caller knows."""
 
-    version: int
-    """Version of the view."""
-    block_id: bytes
-    """Commit id of that version."""
+    summary: CommitSummary
+    """The commit that is read."""
+    header: bytes
+    """Its serialised header."""
     changed_keys: Sequence[bytes]
     """Keys written after the known version, each once."""
     complete: bool

@@ -18,10 +18,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from state_service import records
 from state_service.cache import Cache
 from state_service.config import StateConfig
-from state_service.errors import BlockNotFoundError, CorruptionError, VersionUnavailableError
+from state_service.errors import (
+    BlockNotFoundError,
+    CorruptionError,
+    CursorUnavailableError,
+    VersionUnavailableError,
+)
 from state_service.flusher import Flusher
 from state_service.history import History
-from state_service.model import ABSENT, Entry, Head, OpenedView, Page, StoredReceipt, View
+from state_service.model import ABSENT, Entry, Head, OpenedView, Page, StoredBlock, StoredReceipt, View
 from state_service.storage import Space, StorageEngine
 from state_service.tree import Block, BlockTree
 
@@ -65,7 +70,19 @@ class Reader:
         """Returns where the store stands."""
         head = self.tree.head
         final = min(self.tree.final.version, head.version)
-        return Head(head.version, head.commit_id, head.commitment, head.header, final, self.oldest_version, self.epoch)
+        return Head(
+            version=head.version,
+            block_id=head.commit_id,
+            commitment=head.commitment,
+            parent_id=head.parent_id,
+            header=head.header,
+            number=head.number,
+            time_ns=head.time_ns,
+            block_hash=head.summary().block_hash,
+            final_version=final,
+            oldest_version=self.oldest_version,
+            epoch=self.epoch,
+        )
 
     @property
     def oldest_version(self) -> int:
@@ -213,62 +230,96 @@ class Reader:
                 yield key, entry
 
     async def open_view(
-        self, known_version: int, known_block_id: bytes, max_changed: int, wanted: Sequence[bytes]
+        self,
+        known_version: int,
+        known_block_id: bytes,
+        max_changed: int,
+        wanted: Sequence[bytes],
+        at: View = View(),  # noqa: B008 - immutable
     ) -> OpenedView:
-        """Opens a view at the head, tells what changed since a version, and reads keys.
+        """Opens a view, tells what changed since a version, and reads keys.
 
         Args:
             known_version: Version up to which the caller's cache is right; 0: it has none.
             known_block_id: Commit id of that version; empty: not known.
             max_changed: Most changed keys to list.
             wanted: Keys to read.
+            at: The state to open.
 
         Raises:
+            BlockNotFoundError, VersionUnavailableError: see `resolve`.
             CorruptionError: a stored value is damaged.
         """
-        head = self.tree.head
-        changed = self._changed_keys(known_version, known_block_id, max_changed)
-        entries = await self.get_at(head, wanted)
-        return OpenedView(head.version, head.commit_id, sorted(changed or ()), changed is not None, entries, self.epoch)
+        block = self.resolve(at)
+        changed = self._changed_keys(block, known_version, known_block_id, max_changed)
+        entries = await self.get_at(block, wanted)
+        return OpenedView(
+            block.summary(), block.header, sorted(changed or ()), changed is not None, entries, self.epoch
+        )
 
-    def _changed_keys(self, known_version: int, known_block_id: bytes, max_changed: int) -> set[bytes] | None:
-        """Returns the keys written after a version; None when that cannot be told."""
-        known = self.tree.main_at(known_version)
-        if known is None or (known_version == 0 and self.tree.head.version > 0):
-            return None
-        if known_block_id:
-            if known.commit_id != known_block_id:
-                return None
-        elif self.history.dropped.may_hold(known_version):  # the caller may mean a block of a dropped branch
+    def _changed_keys(
+        self, block: Block, known_version: int, known_block_id: bytes, max_changed: int
+    ) -> set[bytes] | None:
+        """Returns the keys that a block and its ancestors wrote after a version; None when that cannot be told."""
+        if known_version == 0 and block.version > 0:
             return None
         changed: set[bytes] = set()
-        for version in range(known_version + 1, self.tree.head.version + 1):
-            block = self.tree.main_at(version)
-            assert block is not None, "the main chain has no gaps"
-            changed.update(block.writes)
+        walk: Block | None = block
+        while walk is not None and walk.version > known_version:
+            changed.update(walk.writes)
             if len(changed) > max_changed:
                 return None
-        return changed
+            walk = walk.parent
+        if walk is None or walk.version < known_version:
+            return None
+        if known_block_id:
+            return changed if walk.commit_id == known_block_id else None
+        # A number alone means the main chain, unless the caller may mean a block of a dropped branch.
+        return changed if walk.on_main and not self.history.dropped.may_hold(known_version) else None
 
-    @watched
-    async def receipts(self, tx_hashes: Sequence[bytes]) -> list[StoredReceipt | None]:
-        """Finds transactions of the main chain by hash; None for one that is not known.
+    async def stored_block(self, block_id: bytes) -> StoredBlock:
+        """Reads a commit by its name, on whatever branch it lies.
 
         Raises:
+            BlockNotFoundError: neither live nor remembered.
+            CorruptionError: its journal record is damaged.
+        """
+        block = self.tree.find(block_id)
+        if block is not None and block.published and block is not self.tree.root:
+            return StoredBlock(block.summary(), block.header, block.transactions, block.answer)
+        summary = self.history.find(block_id)
+        if summary is None:
+            raise BlockNotFoundError(block_id)
+        try:
+            body = await self.history.body(summary)
+        except CursorUnavailableError:  # it left the window while it was read
+            raise BlockNotFoundError(block_id) from None
+        return StoredBlock(summary, body.header, body.transactions, body.answer)
+
+    @watched
+    async def receipts(self, tx_hashes: Sequence[bytes], view: View = View()) -> list[StoredReceipt | None]:  # noqa: B008 - immutable
+        """Finds transactions by hash, on the chain from the block of a view down; None for one that is not known there.
+
+        Raises:
+            BlockNotFoundError, VersionUnavailableError: see `resolve`.
             CorruptionError: a stored record is damaged.
         """
+        # The newest view is the main chain, whichever its head is by the time the engine has answered.
+        block = self.resolve(view) if view.version or view.block_id else None
         found: list[StoredReceipt | None] = []
         missing: list[int] = []
         for place, tx_hash in enumerate(tx_hashes):
-            held = self.tree.receipt(tx_hash)
+            held = self.tree.receipt(tx_hash, block)
             if held is None:
                 missing.append(place)
                 found.append(None)
             else:
-                block, index = held
-                found.append(StoredReceipt(block.version, index, block.transactions[index].payload))
+                holder, index = held
+                found.append(StoredReceipt(holder.version, index, holder.transactions[index].payload))
         stored = await self.engine.get_many(Space.RECEIPTS, [tx_hashes[place] for place in missing]) if missing else []
         for place, record in zip(missing, stored, strict=True):
             if record is not None:
                 found[place] = records.decode_receipt(tx_hashes[place], record)
+        if block is not None:
+            self._check_live(block)
         return found

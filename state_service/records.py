@@ -3,16 +3,21 @@
 All integers big-endian. Lists are columns (all lengths, then all bytes), because lengths pack and bytes join in one
 call each: 2,000 writes encode in about 0.2 ms.
 
-    record       = format:u8=1 version:u64 writes transactions header_len:u32 header crc:u32     JOURNAL
+    record       = format:u8=2 version:u64 writes transactions header_len:u32 header answer_len:u32 answer crc:u32
+                                                                                                 JOURNAL
     writes       = count:u32 key_len:u32*count value_len:u32*count key* value*                   sorted by key
                    value_len = 0xFFFFFFFF: a delete, no bytes in the value column
     transactions = count:u32 hash_len:u32*count event_count:u32*count payload_len:u32*count hash* payload*
     crc          = CRC-32 of all bytes before it
-    summary      = format:u8=1 durability:u8 flags:u8 commitment:32 parent_id crc:u32            COMMITS
-                   flags: 1 linear, 2 dropped (its record is gone)
+    summary      = format:u8=2 durability:u8 flags:u8 commitment:32 hash_len:u8 hash parent_id crc:u32
+                                                                                                 COMMITS
+                   flags: 1 linear, 2 dropped (its record is gone), 4 named
     value        = version<<1|deleted:u64 bytes                                                  STATE
     receipt      = version:u64 index:u32 payload                                                 RECEIPTS
     place        = version:u64 commitment:32 commit_id                                           META
+
+Format 1 of record and summary, which schema 1 has, is read as well: a record without answer, a summary without `named`
+and `hash`.
 """
 
 import struct
@@ -24,8 +29,10 @@ from itertools import accumulate, pairwise
 from state_service.errors import CorruptionError
 from state_service.model import CommitSummary, Durability, Entry, StoredReceipt, TransactionRecord
 
-RECORD_FORMAT = 1
-SUMMARY_FORMAT = 1
+RECORD_FORMAT = 2
+SUMMARY_FORMAT = 2
+_OLD_FORMAT = 1
+"""Format of records and summaries of schema 1, without the fields that came later."""
 COMMITMENT_BYTES = 32
 _DELETED_LENGTH = 0xFFFFFFFF
 _HEAD = struct.Struct(">BQ")
@@ -34,6 +41,7 @@ _RECEIPT = struct.Struct(">QI")
 _SUMMARY = struct.Struct(">BBB32s")
 _LINEAR = 1
 _DROPPED = 2
+_NAMED = 4
 _PLACE = struct.Struct(">Q32s")
 _DURABILITY_CODES = {Durability.SYNCED: 1, Durability.BUFFERED: 2}
 _DURABILITIES = {code: durability for durability, code in _DURABILITY_CODES.items()}
@@ -64,7 +72,9 @@ class RecordBody:
     transactions: tuple[TransactionRecord, ...]
     """Transactions, in order."""
     header: bytes
-    """Opaque bytes of the caller."""
+    """Serialised header."""
+    answer: bytes
+    """Opaque bytes of the commit's owner."""
 
 
 def encode_writes(writes: Mapping[bytes, bytes | None]) -> bytes:
@@ -85,7 +95,7 @@ def _encode_transactions(transactions: Sequence[TransactionRecord]) -> bytes:
 
 
 def encode_record(
-    version: int, writes_section: bytes, transactions: Sequence[TransactionRecord], header: bytes
+    version: int, writes_section: bytes, transactions: Sequence[TransactionRecord], header: bytes, answer: bytes = b""
 ) -> bytes:
     """Returns the journal record of a commit."""
     record = b"".join(
@@ -95,6 +105,8 @@ def encode_record(
             _encode_transactions(transactions),
             _U32.pack(len(header)),
             header,
+            _U32.pack(len(answer)),
+            answer,
         )
     )
     return record + _U32.pack(zlib.crc32(record))
@@ -110,16 +122,27 @@ def decode_record(key: bytes, record: bytes) -> RecordBody:
     _check_crc(place, record)
     try:
         format_version, version = _HEAD.unpack_from(record)
-        if format_version != RECORD_FORMAT:
-            raise CorruptionError(place, f"unknown format {format_version}")
+        _check_format(place, format_version, RECORD_FORMAT)
         writes, offset = _decode_writes(record, _HEAD.size)
         section = record[_HEAD.size : offset]
         transactions, offset = _decode_transactions(record, offset)
-        (header_bytes,) = _U32.unpack_from(record, offset)
-        header = record[offset + 4 : offset + 4 + header_bytes]
+        header, offset = _blob(record, offset)
+        answer = b"" if format_version == _OLD_FORMAT else _blob(record, offset)[0]
     except struct.error as error:
         raise CorruptionError(place, "ends early") from error
-    return RecordBody(version, writes, section, transactions, header)
+    return RecordBody(version, writes, section, transactions, header, answer)
+
+
+def _check_format(place: str, format_version: int, newest: int) -> None:
+    if format_version not in (_OLD_FORMAT, newest):
+        raise CorruptionError(place, f"unknown format {format_version}")
+
+
+def _blob(record: bytes, offset: int) -> tuple[bytes, int]:
+    """Reads bytes behind their length; returns them and where they end."""
+    (length,) = _U32.unpack_from(record, offset)
+    end = offset + _U32.size + length
+    return record[offset + _U32.size : end], end
 
 
 def _decode_writes(record: bytes, offset: int) -> tuple[dict[bytes, bytes | None], int]:
@@ -152,13 +175,18 @@ def _slices(record: bytes, offset: int, lengths: Iterable[int]) -> tuple[list[by
     return [record[start:end] for start, end in pairwise(ends)], ends[-1]
 
 
-def encode_summary(
-    parent_id: bytes, commitment: bytes, durability: Durability, *, linear: bool, dropped: bool = False
-) -> bytes:
-    """Returns the summary of a commit."""
-    flags = (_LINEAR if linear else 0) | (_DROPPED if dropped else 0)
-    summary = _SUMMARY.pack(SUMMARY_FORMAT, _DURABILITY_CODES[durability], flags, commitment) + parent_id
-    return summary + _U32.pack(zlib.crc32(summary))
+def encode_summary(summary: CommitSummary) -> bytes:
+    """Returns the stored form of a summary; version and commit id are in its key."""
+    flags = (_LINEAR * summary.linear) | (_DROPPED * summary.dropped) | (_NAMED * summary.named)
+    encoded = b"".join(
+        (
+            _SUMMARY.pack(SUMMARY_FORMAT, _DURABILITY_CODES[summary.durability], flags, summary.commitment),
+            bytes((len(summary.recorded_hash),)),
+            summary.recorded_hash,
+            summary.parent_id,
+        )
+    )
+    return encoded + _U32.pack(zlib.crc32(encoded))
 
 
 def decode_summary(version: int, commit_id: bytes, summary: bytes) -> CommitSummary:
@@ -170,11 +198,24 @@ def decode_summary(version: int, commit_id: bytes, summary: bytes) -> CommitSumm
     place = f"commit summary of version {version}, commit {commit_id.hex()}"
     _check_crc(place, summary)
     format_version, durability, flags, commitment = _SUMMARY.unpack_from(summary)
-    if format_version != SUMMARY_FORMAT or durability not in _DURABILITIES:
-        raise CorruptionError(place, f"unknown format {format_version} or durability {durability}")
-    parent_id = summary[_SUMMARY.size : -_U32.size]
-    linear, dropped = bool(flags & _LINEAR), bool(flags & _DROPPED)
-    return CommitSummary(commit_id, version, parent_id, commitment, _DURABILITIES[durability], linear, dropped)
+    _check_format(place, format_version, SUMMARY_FORMAT)
+    if durability not in _DURABILITIES:
+        raise CorruptionError(place, f"unknown durability {durability}")
+    offset, recorded_hash = _SUMMARY.size, b""
+    if format_version != _OLD_FORMAT:
+        offset += 1 + summary[offset]
+        recorded_hash = summary[_SUMMARY.size + 1 : offset]
+    return CommitSummary(
+        commit_id,
+        version,
+        summary[offset : -_U32.size],
+        commitment,
+        _DURABILITIES[durability],
+        linear=bool(flags & _LINEAR),
+        dropped=bool(flags & _DROPPED),
+        named=bool(flags & _NAMED),
+        recorded_hash=recorded_hash,
+    )
 
 
 def _check_crc(place: str, data: bytes) -> None:

@@ -25,8 +25,9 @@ SCHEMA_VERSION = 2
 """Version of keys and records together. A change that an older software would misread raises it."""
 
 READABLE_SCHEMAS = (1, 2)
-"""Schemas that this software reads. Opening a store for writing raises its schema to the newest; 2 differs from 1 only
-in that summaries of dropped commits are kept."""
+"""Schemas that this software reads. Opening a store for writing raises its schema to the newest: records that are there
+stay as they are, since each names its format. 2 differs from 1 in the formats of records and summaries, and in that
+summaries of dropped commits are kept."""
 
 _PAGE = 1000
 """Summaries read at a time."""
@@ -168,7 +169,7 @@ async def _replay(engine: StorageEngine, tree: BlockTree, summaries: dict[tuple[
         body = records.decode_record(key, record)
         if commitment.chain(parent.commitment, summary.version, body.writes_section) != summary.commitment:
             raise CorruptionError(place, "its writes do not match its commitment")
-        block = Block(summary, parent, body.writes, body.transactions, body.header, len(record))
+        block = Block(summary, parent, body.writes, body.transactions, body.header, body.answer, len(record))
         tree.attach(block)
         tree.publish(block)
     if summaries:

@@ -26,19 +26,22 @@ class StateServicer(rpc.StateServiceServicer):
         self._store = store
 
     async def OpenView(self, request: pb.OpenViewRequest, context: Context) -> pb.OpenViewResponse:
-        """Opens a view at the newest version."""
+        """Opens a view."""
         convert.check_version(request.known_version, "known_version")
         if request.max_changed_count < 0:
             raise InvalidRequestError("a count is not negative", field="max_changed_count")
         wanted = convert.check_keys(request.keys, convert.MAX_BATCH_GET_KEYS, "keys")
-        opened = await self._store().reader.open_view(
+        hashes = convert.check_hashes(request.tx_hashes)
+        at = convert.to_view(request.at)
+        reader = self._store().reader
+        opened = await reader.open_view(
             request.known_version,
             request.known_block_id,
             request.max_changed_count or convert.DEFAULT_CHANGED_KEYS,
             wanted,
+            at,
         )
-        hashes = convert.check_hashes(request.tx_hashes)
-        found = await self._store().reader.receipts(hashes) if hashes else ()
+        found = await reader.receipts(hashes, at) if hashes else ()
         return convert.from_opened_view(opened, wanted, zip(hashes, found, strict=bool(hashes)))
 
     async def BatchGet(self, request: pb.BatchGetRequest, context: Context) -> pb.BatchGetResponse:
@@ -93,6 +96,22 @@ class StateServicer(rpc.StateServiceServicer):
         """Drops a commit and its descendants."""
         block_id = convert.check_id(request.block_id, "block_id")
         return pb.DiscardBlockResponse(dropped_block_ids=await self._store().committer.discard(block_id))
+
+    async def GetBlock(self, request: pb.GetBlockRequest, context: Context) -> pb.GetBlockResponse:
+        """Reads a commit by its id."""
+        block = await self._store().committer.stored_block(convert.check_id(request.block_id, "block_id"))
+        return convert.from_stored_block(block)
+
+    async def GetBlockContent(self, request: pb.GetBlockContentRequest, context: Context) -> pb.GetBlockContentResponse:
+        """Reads a commit by its id, with its content."""
+        block = await self._store().committer.stored_block(convert.check_id(request.block_id, "block_id"))
+        return convert.from_block_content(block)
+
+    async def RecordBlockHash(self, request: pb.RecordBlockHashRequest, context: Context) -> pb.RecordBlockHashResponse:
+        """Records the hash of a block."""
+        block_id = convert.check_id(request.block_id, "block_id")
+        block_hash = convert.check_id(request.block_hash, "block_hash")
+        return pb.RecordBlockHashResponse(version=await self._store().committer.record_hash(block_id, block_hash))
 
     async def StreamChanges(
         self, request: pb.StreamChangesRequest, context: Context

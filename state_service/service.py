@@ -18,6 +18,7 @@ from chassis.lifecycle import Server, StartError
 from iost.state.v1 import admin_service_pb2_grpc, inspection_service_pb2_grpc, state_service_pb2_grpc
 from state_service.acceptance import Acceptance
 from state_service.admin import AdminServicer
+from state_service.backups import Backups
 from state_service.config import StateConfig
 from state_service.errors import (
     CorruptionError,
@@ -39,6 +40,9 @@ _SPACE_CHECK_S = 0.5
 _REOPEN_BYTES = 4 << 20
 """Free space before a store is opened anew: recovery writes the tail of the log into table files."""
 
+_SWEEP_S = 30.0
+"""How often abandoned backups are looked for: small beside the time that one is kept."""
+
 SERVICES = ("iost.state.v1.StateService", "iost.state.v1.InspectionService", "iost.state.v1.AdminService")
 
 log = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ class Service:
         self._server: Server | None = None
         self._failure: StateError | None = None
         self._recovering: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._acceptance = Acceptance(config)
 
     def store(self) -> Store:
@@ -80,11 +84,16 @@ class Service:
             raise StartError(f"{error.reason}: {error.message}") from error
         state_service_pb2_grpc.add_StateServiceServicer_to_server(StateServicer(self.store), server.grpc)
         inspection_service_pb2_grpc.add_InspectionServiceServicer_to_server(InspectionServicer(self.store), server.grpc)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
-            AdminServicer(self.store, self._config.checkpoint_dir), server.grpc
+        backups = Backups(
+            self._config.checkpoint_dir, hold_ms=self._config.backup_hold_ms, limit=self._config.backup_count
         )
+        admin = AdminServicer(self.store, self._config.checkpoint_dir, backups)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server.grpc)
         server.expose(*SERVICES)
-        self._watching = asyncio.create_task(self._watch_acceptance(server), name="state-watch-acceptance")
+        self._tasks = [
+            asyncio.create_task(self._watch_acceptance(server), name="state-watch-acceptance"),
+            asyncio.create_task(_sweep(backups), name="state-sweep-backups"),
+        ]
 
     async def _watch_acceptance(self, server: Server) -> None:
         """Keeps health name `submit` up to date, also while no commit comes."""
@@ -101,10 +110,10 @@ class Service:
 
     async def stop(self) -> None:
         """Closes the store."""
-        for task in (self._recovering, self._watching):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        tasks = self._tasks if self._recovering is None else [*self._tasks, self._recovering]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._store is not None:
             await self._store.close()
 
@@ -161,3 +170,13 @@ class Service:
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._config.data_dir).free
+
+
+async def _sweep(backups: Backups) -> None:
+    """Removes abandoned backups, also those that an earlier process left."""
+    while True:
+        try:
+            await backups.sweep()
+        except OSError as error:
+            log.warning("backups_not_swept", extra={"reason": str(error)})
+        await asyncio.sleep(_SWEEP_S)

@@ -1,4 +1,6 @@
-"""The store, put together: opened on an engine, closed again. No protobuf, no gRPC, no knowledge of the engine.
+"""The store, put together: opened on an engine, closed again. No gRPC, no knowledge of the engine.
+
+No protobuf but for the header of a commit, whose number and time order blocks (`headers`).
 
 Read:    view -> block -> L2 (`tree`) -> L1 (`cache`) -> engine            see `reader`
 Commit:  duplicate? room? conflicts? -> commitment -> L2 -> `journal`      see `committer`

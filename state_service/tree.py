@@ -21,6 +21,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from state_service.headers import block_time
 from state_service.model import CommitSummary, Entry, TransactionRecord
 from state_service.records import Place
 
@@ -36,6 +37,8 @@ class Block:
 
     __slots__ = (
         "_ordered_keys",
+        "_transaction_places",
+        "answer",
         "children",
         "commit_id",
         "commitment",
@@ -45,11 +48,15 @@ class Block:
         "header",
         "held_bytes",
         "linear",
+        "named",
+        "number",
         "on_main",
         "parent",
         "parent_id",
         "published",
+        "recorded_hash",
         "shadowed",
+        "time_ns",
         "transactions",
         "version",
         "writes",
@@ -62,6 +69,7 @@ class Block:
         writes: dict[bytes, bytes | None],
         transactions: Sequence[TransactionRecord] = (),
         header: bytes = b"",
+        answer: bytes = b"",
         byte_count: int = 0,
     ) -> None:
         """Makes a block that is not attached yet.
@@ -71,7 +79,8 @@ class Block:
             parent: Block it builds on; None for a root.
             writes: New value by key, in key order; None deletes.
             transactions: Transactions, in order.
-            header: Opaque bytes of the caller.
+            header: Serialised header.
+            answer: Opaque bytes of the commit's owner.
             byte_count: Size of its journal record.
         """
         self.commit_id = summary.commit_id
@@ -79,11 +88,15 @@ class Block:
         self.commitment = summary.commitment
         self.durability = summary.durability
         self.linear = summary.linear
+        self.named = summary.named
+        self.recorded_hash = summary.recorded_hash
         self.parent = parent
         self.parent_id = summary.parent_id
         self.writes = writes
         self.transactions = transactions
         self.header = header
+        self.answer = answer
+        self.number, self.time_ns = block_time(header, summary.version)
         self.held_bytes = _BLOCK_OVERHEAD_BYTES + byte_count + _WRITE_OVERHEAD_BYTES * len(writes)
         self.children: list[Block] = []
         self.shadowed: dict[bytes, Block] = {}
@@ -93,12 +106,25 @@ class Block:
         self.durable: asyncio.Future[None] | None = None
         """Done when it is published, or cannot be; set once it is queued for the journal."""
         self._ordered_keys: list[bytes] | None = None
+        self._transaction_places: dict[bytes, int] | None = None
 
     def ordered_keys(self) -> list[bytes]:
         """Returns the written keys in order; made at the first scan that needs them."""
         if self._ordered_keys is None:
             self._ordered_keys = list(self.writes)
         return self._ordered_keys
+
+    def transaction_place(self, tx_hash: bytes) -> int | None:
+        """Returns the place of a transaction in the block; None when it is not part of it."""
+        if self._transaction_places is None:
+            self._transaction_places = {item.tx_hash: place for place, item in enumerate(self.transactions)}
+        return self._transaction_places.get(tx_hash)
+
+    def shed(self) -> None:
+        """Lets go of everything of weight: the store has it now."""
+        self.held_bytes = 0
+        self.writes, self.shadowed, self.transactions, self.answer = {}, {}, (), b""
+        self._ordered_keys = self._transaction_places = None
 
     @property
     def place(self) -> Place:
@@ -108,7 +134,14 @@ class Block:
     def summary(self) -> CommitSummary:
         """Returns the small part of the commit."""
         return CommitSummary(
-            self.commit_id, self.version, self.parent_id, self.commitment, self.durability, self.linear
+            self.commit_id,
+            self.version,
+            self.parent_id,
+            self.commitment,
+            self.durability,
+            self.linear,
+            named=self.named,
+            recorded_hash=self.recorded_hash,
         )
 
 
@@ -154,10 +187,24 @@ class BlockTree:
         """Returns the published blocks by version, then name."""
         return sorted((b for b in self._by_id.values() if b.published), key=lambda b: (b.version, b.commit_id))
 
-    def receipt(self, tx_hash: bytes) -> tuple[Block, int] | None:
-        """Returns the newest published block of the main chain that holds a transaction, and its place in it."""
+    def receipt(self, tx_hash: bytes, at: Block | None = None) -> tuple[Block, int] | None:
+        """Finds a transaction above the root by its hash.
+
+        Args:
+            tx_hash: Its hash.
+            at: Look on the chain from this block down; None: on the main chain.
+
+        Returns:
+            The newest published block there that holds it, and its place in it.
+        """
+        while at is not None and not at.on_main:
+            if (place := at.transaction_place(tx_hash)) is not None:
+                return at, place
+            at = at.parent
         found = self._receipts.get(tx_hash)
-        return found if found is not None and found[0].published else None
+        if found is None or not found[0].published or (at is not None and found[0].version > at.version):
+            return None
+        return found
 
     # Reading.
 
@@ -342,8 +389,7 @@ class BlockTree:
                 del self._receipts[transaction.tx_hash]
         self.held_bytes -= block.held_bytes
         # The old root may still be named by `shadowed` of younger blocks: leave nothing of weight in it.
-        block.held_bytes = 0
-        block.writes, block.shadowed, block.transactions, block._ordered_keys = {}, {}, (), None
+        block.shed()
         block.parent, old.children, old.dropped = None, [], True
         del self._by_id[old.commit_id], self._main[old.version]
         self.root = block

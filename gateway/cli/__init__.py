@@ -1,11 +1,13 @@
 """The command `v8vm`: publish, call and inspect contracts of a running node.
 
+- `start`: the first function that runs;
 - `main`: the command itself, command groups of other packages, exit codes;
 - `exit_codes`: the one table of exit codes;
 - `failures`: errors of commands, for people and programs;
 - `options`: options that several commands share;
 - `connection`: the client of one command;
 - `output`: tables for people, JSON for programs;
+- `abi_files`: ABI files and what is wrong with them;
 - `plain`: messages as plain JSON values;
 - `sending`: publish, call, query, tx;
 - `inspecting`: receipt, state, contract, balance, account, events, status, workers;

@@ -34,7 +34,7 @@ MEANINGS: Mapping[ExitCode, tuple[str, str]] = {
     ExitCode.FAILED: ("failed", "The transaction was executed with a failed receipt, or a dry run or query failed."),
     ExitCode.CONFLICT: ("conflict", "Existing data or another writer stand against the request."),
     ExitCode.UNAVAILABLE: ("unavailable", "A service cannot be reached, is overloaded, or gave no answer in time."),
-    ExitCode.INTERRUPTED: ("interrupted", "Ctrl-C ended the command."),
+    ExitCode.INTERRUPTED: ("interrupted", "Ctrl-C ended the command. `demo` ends with 0: Ctrl-C is how it is stopped."),
     ExitCode.PIPE_CLOSED: ("pipe closed", "The reader of standard output, for example `head`, ended first."),
 }
 """A short name for `--help` and a sentence for the documents."""

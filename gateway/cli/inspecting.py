@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chassis.errors import RemoteError
-from gateway.cli import options
+from gateway.cli import abi_files, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
 from gateway.cli.options import Gateway, Json, Version
@@ -132,15 +132,15 @@ def contract_show(
 @contract_app.command("check")
 def contract_check(
     source: Annotated[Path, typer.Argument(help="JavaScript file.")],
-    abi: Annotated[Path | None, typer.Option(help="ABI file; left out: derived from the source.")] = None,
+    abi: options.AbiFile = None,
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Checks a source as publishing would, without publishing; prints its ABI."""
     text = options.read_text(source)
-    abi_text = options.read_text(abi) if abi else ""
+    found = abi_files.load(source, abi)
     with connect(gateway) as client:
-        compiled = client.compile(text, abi_text)
+        compiled = client.compile(text, found.text if found else "")
     if as_json:
         print_json(compiled)
     else:

@@ -6,14 +6,15 @@ A package offers a group by an entry point of group `v8vm.commands`: name = "mod
 import functools
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import entry_points, version
+from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import exit_codes, inspecting, keys, sending, status
+from gateway.cli import backup, exit_codes, inspecting, keys, sending, status
 from gateway.cli.demo import demo
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import InputError, report_of
@@ -25,9 +26,25 @@ app = typer.Typer(
     name=NAME,
     help="Publishes, calls and inspects contracts of a V8VM node.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{NAME} {version(NAME)}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """Publishes, calls and inspects contracts of a V8VM node."""
+
 
 for command in (
     sending.publish,
@@ -37,6 +54,7 @@ for command in (
     inspecting.balance,
     inspecting.events,
     status.status,
+    backup.backup,
     inspecting.workers,
 ):
     app.command()(command)
@@ -111,7 +129,19 @@ def _give_up_output() -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with an exit code of `ExitCode`."""
-    sys.exit(run(sys.argv[1:]))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set while modules were loaded (`start`)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        code = ExitCode.PIPE_CLOSED
+    if code == ExitCode.INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C must not disturb the end of the process
+    sys.exit(code)
 
 
 if __name__ == "__main__":

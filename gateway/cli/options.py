@@ -1,13 +1,12 @@
 """Options and arguments that several commands share, and how their texts are read."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.failures import InputError
-from gateway.client import base58
+from gateway.client import base58, json_texts
 from gateway.client.calls import DEFAULT_TARGET
 from gateway.client.transactions import CHAIN_ID, GAS_LIMIT
 
@@ -29,6 +28,10 @@ Key = Annotated[
 ]
 ChainId = Annotated[int, typer.Option("--chain-id", help="Chain the transaction is for.")]
 GasLimit = Annotated[int, typer.Option("--gas-limit", help="Most gas to spend, 6000 to 4000000.")]
+AbiFile = Annotated[
+    Path | None,
+    typer.Option("--abi", help="ABI file; left out: NAME.js.abi or NAME.abi beside NAME.js, else derived."),
+]
 Version = Annotated[int, typer.Option("--version", help="Version of the state to read; 0: the newest.", min=0)]
 
 GATEWAY = DEFAULT_TARGET
@@ -36,19 +39,18 @@ GAS = GAS_LIMIT // GAS_UNIT
 CHAIN = CHAIN_ID
 
 
-def arguments(text: str) -> list[object]:
-    """Reads the arguments of a call: the text of a JSON array.
+def arguments(text: str) -> str:
+    """Checks the arguments of a call, the text of a JSON array; returns the text as typed.
+
+    The text is signed, hashed and paid for as it is, white space included.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no JSON array, or holds a number that no contract can read.
     """
     try:
-        values = json.loads(text)
+        return json_texts.check_array(text)
     except ValueError as error:
-        raise InputError(f"arguments {text!r} are not JSON: {error}") from None
-    if not isinstance(values, list):
-        raise InputError(f"arguments {text!r} must be a JSON array, for example '[\"alice\", 5]'")
-    return values
+        raise InputError(f"arguments {json_texts.shown(text)} cannot be sent: {error}") from None
 
 
 def read_text(path: Path) -> str:
@@ -63,6 +65,20 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
+
+
+def read_json_text(path: Path) -> str:
+    """Reads a file that holds JSON.
+
+    Raises:
+        InputError: it cannot be read as UTF-8 text, is empty, or begins with a byte order mark.
+    """
+    text = read_text(path)
+    if text.startswith("\ufeff"):
+        raise InputError(f"{path} begins with a byte order mark; save it as UTF-8 without one")
+    if not text.strip():
+        raise InputError(f"{path} is empty")
+    return text
 
 
 def tx_hash(text: str) -> bytes:

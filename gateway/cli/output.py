@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 from rich.console import Console
@@ -35,6 +35,15 @@ def print_json_line(value: object) -> None:
     """Prints a value as one line of JSON and flushes: for streams."""
     sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def print_notice(text: str, as_json: bool, *, reason: str, metadata: Mapping[str, object] | None = None) -> None:
+    """Tells something beside the result: a line on standard error, as JSON for programs."""
+    if as_json:
+        notice = {"reason": reason, "message": text, "metadata": _plain(dict(metadata or {}))}
+        sys.stderr.write(json.dumps({"notice": notice}, ensure_ascii=False) + "\n")
+    else:
+        sys.stderr.write(f"v8vm: {text}\n")
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,5 @@
 """Commands that send: publish, call, query, and prepared transactions."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +7,11 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
-from gateway.cli import options
+from gateway.cli import abi_files, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import InputError, RefusedError
 from gateway.cli.options import ChainId, GasLimit, Gateway, Json, Key, Version
-from gateway.cli.output import call_fields, gas_text, outcome_fields, print_fields, print_json
+from gateway.cli.output import call_fields, gas_text, outcome_fields, print_fields, print_json, print_notice
 from gateway.client import Client, CompileError, TransactionError, base58, canonical, key_files, transactions
 from gateway.client.calls import check, is_success
 from iost.chain.v1.transaction_pb2 import Action, Transaction
@@ -29,9 +28,7 @@ _MAX_SIGNED_GAS = transactions.PUBLISH_GAS_LIMIT // options.GAS_UNIT
 def publish(
     source: Annotated[Path, typer.Argument(help="JavaScript file.")],
     key: Key,
-    abi: Annotated[
-        Path | None, typer.Option(help="ABI file; left out: SOURCE.abi if it exists, else derived from the source.")
-    ] = None,
+    abi: options.AbiFile = None,
     update: Annotated[str, typer.Option(help="Id of a published contract to replace.")] = "",
     data: Annotated[str, typer.Option(help="Text for `can_update` of the contract to replace.")] = "",
     gas_limit: GasLimit = _MAX_SIGNED_GAS,
@@ -42,14 +39,15 @@ def publish(
     """Publishes a contract, or replaces a published one; prints its id."""
     account = key_files.load(key)
     text = options.read_text(source)
-    beside = source.with_name(source.name + ".abi")
-    abi_file = abi or (beside if beside.exists() else None)
-    abi_text = options.read_text(abi_file) if abi_file else ""
+    found = abi_files.load(source, abi)
     with connect(gateway) as client:
-        document = _abi(abi_text or _derived_abi(client, text))
+        used = found or _derived_abi(client, source, text)
+        print_notice(
+            used.announcement(), as_json, reason="ABI", metadata={"origin": used.origin, "methods": used.methods()}
+        )
         signed = transactions.signed(
             account,
-            transactions.publish_action(text, document, update, data),
+            transactions.publish_action(text, used.document, update, data),
             gas_limit=gas_limit * options.GAS_UNIT,
             chain_id=chain_id,
         )
@@ -58,26 +56,16 @@ def publish(
     _show(outcome, as_json, contract=contract)
 
 
-def _derived_abi(client: Client, source: str) -> str:
-    """Returns the ABI that the node derives from a source.
+def _derived_abi(client: Client, source: Path, text: str) -> abi_files.Abi:
+    """Asks the node for the ABI that it derives from a source.
 
     Raises:
         RefusedError: the source is refused, so it is not published.
     """
     try:
-        return client.compile(source).abi_json
+        return abi_files.derived(source, client.compile(text).abi_json)
     except CompileError as error:
         raise RefusedError(str(error)) from None
-
-
-def _abi(text: str) -> dict[str, object]:
-    try:
-        document = json.loads(text)
-        if isinstance(document, dict) and {"lang", "version", "abi"} <= document.keys():
-            return document
-    except ValueError:
-        pass
-    raise InputError("the ABI is not a JSON object with lang, version and abi")
 
 
 def call(
@@ -125,7 +113,10 @@ def _actions(texts: Sequence[str]) -> list[Action]:
     if len(texts) % 3:
         raise InputError("calls are CONTRACT METHOD ARGS, any number of times; the last ARGS may be left out")
     triples = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
-    return [transactions.action(contract, method, *options.arguments(args)) for contract, method, args in triples]
+    return [
+        Action(contract=contract, action_name=method, data=options.arguments(args))
+        for contract, method, args in triples
+    ]
 
 
 def _limits(texts: Sequence[str] | None) -> dict[str, str] | None:
@@ -147,10 +138,10 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Calls a method without a transaction: nothing is kept, nothing is paid, no key is needed."""
-    values = options.arguments(args)
+    data = options.arguments(args)
     with connect(gateway) as client:
         try:
-            outcome = client.call(contract, method, *values, publisher=publisher, version=version, trace=True)
+            outcome = client.call(contract, method, data=data, publisher=publisher, version=version, trace=True)
         except TransactionError as error:
             _show_call(error.outcome, as_json)
             raise
@@ -208,7 +199,7 @@ def show(file: Annotated[Path, typer.Argument(help="Transaction as JSON.")], as_
 
 def _read(file: Path) -> Transaction:
     try:
-        return json_format.Parse(options.read_text(file), Transaction())
+        return json_format.Parse(options.read_json_text(file), Transaction())
     except json_format.ParseError as error:
         raise InputError(f"{file} is not a transaction: {str(error).splitlines()[0]}") from None
 

@@ -3,6 +3,7 @@
 Modules, in the order a transaction passes through them:
 
 - `keys`, `key_files`: key pairs and where they are kept;
+- `json_texts`: arguments as JSON, with exact numbers;
 - `base58`: the text form of hashes and keys;
 - `canonical`: the bytes that are signed and hashed;
 - `transactions`: actions, building, signing;

@@ -125,6 +125,7 @@ class AsyncClient:
         contract: str,
         method: str,
         *args: object,
+        data: str | None = None,
         publisher: str = "",
         gas_limit: int = 0,
         version: int = 0,
@@ -133,11 +134,13 @@ class AsyncClient:
     ) -> tx.CallOutcome:
         """Calls a method without a transaction; nothing is kept. With `trace`, a failure tells lines and columns.
 
+        Arguments are Python values as for `action`, or `data`: the text of a JSON array, sent as it is.
+
         Raises:
             TransactionError: the call failed.
         """
         request = calls.call_request(
-            contract, method, args, publisher=publisher, gas_limit=gas_limit, version=version, trace=trace
+            contract, method, args, data=data, publisher=publisher, gas_limit=gas_limit, version=version, trace=trace
         )
         response = await _answer(self._transactions.CallContracts(request, timeout=timeout_s))
         return calls.check_call(response.outcomes[0])

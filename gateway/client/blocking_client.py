@@ -43,14 +43,25 @@ def _blocking_iterator(
     @functools.wraps(method)
     def iterate(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         items: Any = method(self._client, *args, **kwargs)
+        turn = asyncio.Lock()
+
+        async def step() -> Any:  # noqa: ANN401
+            async with turn:
+                return await anext(items, _END)
+
+        async def end() -> None:
+            # Ctrl-C leaves a step that is still being cancelled; until it has ended, the iterator cannot be closed.
+            async with turn:
+                await items.aclose()
+
         try:
             while True:
-                item: Any = self._run(anext(items, _END))
+                item: Any = self._run(step())
                 if item is _END:
                     return
                 yield item
         finally:
-            self._run(items.aclose())
+            self._run(end())
 
     return iterate
 

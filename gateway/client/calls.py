@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis.channels import CallPolicy
-from gateway.client.transactions import action
+from gateway.client import json_texts
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Status, StatusCode
 from iost.gateway.v1.contract_service_pb2 import CompileContractsRequest, CompileOutcome, ContractSource
 from iost.gateway.v1.inspection_service_pb2 import BalanceQuery, BatchGetBalancesRequest
@@ -101,10 +101,24 @@ def verdict_name(verdict: "Verdict.ValueType") -> str:
 
 
 def call_request(
-    contract: str, method: str, args: Sequence[object], *, publisher: str, gas_limit: int, version: int, trace: bool
+    contract: str,
+    method: str,
+    args: Sequence[object],
+    *,
+    data: str | None = None,
+    publisher: str,
+    gas_limit: int,
+    version: int,
+    trace: bool,
 ) -> CallContractsRequest:
-    """Makes the request of one read-only call."""
-    data = action(contract, method, *args).data
+    """Makes the request of one read-only call.
+
+    Raises:
+        ValueError: arguments are given both as values and as text, or a value is refused.
+    """
+    if data is not None and args:
+        raise ValueError("arguments are given both as values and as text")
+    data = json_texts.encode(args) if data is None else data
     call = ContractCall(contract=contract, action_name=method, data=data, publisher=publisher, gas_limit=gas_limit)
     return CallContractsRequest(calls=[call], version=version, trace=trace)
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.client import base58
+from gateway.client import base58, json_texts
 from gateway.client.keys import KeyPair
 
 MODE = 0o600
@@ -61,7 +61,7 @@ def load(path: Path) -> Account:
     """
     try:
         mode = path.stat().st_mode
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_texts.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError:

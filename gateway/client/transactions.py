@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 
+from gateway.client import json_texts
 from gateway.client.canonical import base_form, digest, publish_form
 from gateway.client.key_files import Account
 from iost.chain.v1.transaction_pb2 import Action, AmountLimit, Transaction
@@ -28,14 +29,16 @@ UNLIMITED = {"*": "unlimited"}
 
 
 def action(contract: str, method: str, *args: object) -> Action:
-    """Makes an action from Python values, each turned into JSON: text, whole numbers, booleans, lists and objects.
+    """Makes an action from Python values, each written as JSON: text, numbers, booleans, None, lists and mappings.
+
+    `int` and `Decimal` are exact; a `float` has the digits that Python shows. Arguments that are JSON text already
+    travel as they are in an `Action` of their own.
 
     Raises:
         TypeError: a value cannot be written as JSON.
-        ValueError: a number is NaN or infinite.
+        ValueError: a number is NaN, infinite or beyond the range of a number.
     """
-    data = json.dumps(args, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Action(contract=contract, action_name=method, data=data)
+    return Action(contract=contract, action_name=method, data=json_texts.encode(args))
 
 
 def publish_action(source: str, abi: Mapping[str, object], contract_id: str = "", update_data: str = "") -> Action:

@@ -35,5 +35,8 @@ def v8vm(*arguments: object, stdin: str = "") -> Result:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
     with redirect_stdout(out), redirect_stderr(err), mock.patch.object(sys, "stdin", typed):
-        code = run([str(argument) for argument in arguments])
+        try:
+            code = run([str(argument) for argument in arguments])
+        except SystemExit as ended:  # completion of a shell ends the process itself
+            code = int(ended.code or 0)
     return Result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))

@@ -52,6 +52,7 @@ class FakeVm:
         cancelled: requests that were cancelled while they took their time.
         refuse: unless empty, every transaction is refused with this message.
         fail: unless empty, every transaction and call is executed and fails with this message.
+        abi: the ABI that it derives from every source.
         requests: the transaction and call requests as they came.
     """
 
@@ -62,6 +63,7 @@ class FakeVm:
     cancelled: int = 0
     refuse: str = ""
     fail: str = ""
+    abi: str = ""
     requests: list[Any] = field(default_factory=list)
 
     async def ExecuteTransactions(self, request: Any, context: Any) -> Any:
@@ -143,7 +145,9 @@ class FakeVm:
         return execution.ValidateBlockResponse(valid=True)
 
     async def CompileContracts(self, request: Any, context: Any) -> Any:
-        outcomes = [compilation.CompileOutcome(instrumented=source.source) for source in request.sources]
+        outcomes = [
+            compilation.CompileOutcome(instrumented=source.source, abi_json=self.abi) for source in request.sources
+        ]
         return compilation.CompileContractsResponse(outcomes=outcomes)
 
     async def ListWorkers(self, request: Any, context: Any) -> Any:
@@ -154,12 +158,13 @@ class FakeVm:
 
 @dataclass
 class FakeState:
-    """A dictionary of one version, a few receipts, and a log of events."""
+    """A dictionary of one version, a few receipts, and a log of events; `streams` counts those that were opened."""
 
     cells: dict[bytes, bytes] = field(default_factory=dict)
     receipts: dict[bytes, receipt_pb2.Receipt] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     version: int = 3
+    streams: int = 0
     header: bytes = b""
     added: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -200,6 +205,7 @@ class FakeState:
     async def StreamEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
         # Version 4 is the first with an event: the fake begins at 3 without any.
         position = max(0, request.cursor.version - 3)
+        self.streams += 1
         while True:
             while position < len(self.events):
                 position += 1

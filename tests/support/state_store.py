@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iost.chain.v1 import receipt_pb2
+from iost.chain.v1.block_pb2 import BlockHeader
 from iost.state.v1 import state_service_pb2 as pb
 from state_service import convert
 from state_service.config import StateConfig
@@ -71,6 +72,9 @@ async def commit(
     reads: Mapping[str, int] | None = None,
     transactions: Sequence[TransactionRecord] = (),
     durability: Durability = Durability.SYNCED,
+    header: BlockHeader | None = None,
+    answer: bytes = b"",
+    named: bool = False,
 ) -> CommitResult:
     """Commits texts."""
     return await store.committer.commit(
@@ -81,6 +85,9 @@ async def commit(
             reads={key.encode(): version for key, version in (reads or {}).items()},
             transactions=transactions,
             durability=durability,
+            header=b"" if header is None else header.SerializeToString(),
+            answer=answer,
+            named=named,
         )
     )
 

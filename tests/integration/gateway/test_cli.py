@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,67 @@ async def test_a_call_is_signed_and_sent(world, key: Path) -> None:
     assert result.code == 0, result.err
     assert result.json["receipt"]["status"]["code"] == "STATUS_CODE_SUCCESS"
     assert world.vm.batches == [["alice"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["[1.10]", "[0.30000000000000000001]", "[12345678901234567890.5]", ' [ 1e5, "\\u00e4" ] ']
+)
+async def test_arguments_travel_as_typed(world, key: Path, tmp_path: Path, text: str) -> None:
+    printed = await v8vm("call", "c", "m", text, "-k", key, "--print")
+    assert printed.json["actions"][0]["data"] == text
+    file = tmp_path / "tx.json"
+    file.write_text(printed.out)
+    assert (await v8vm("tx", "send", file, "-g", world.address)).code == 0
+    assert world.vm.requests[-1].transactions[0].actions[0].data == text
+    assert (await v8vm("query", "c", "m", text, "-g", world.address)).code == 0
+    assert world.vm.requests[-1].calls[0].data == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("[1e400]", "1.8e308"), ("[NaN]", "NaN is not JSON"), ("[" * 100_000, "nested too deeply"), ("5", "JSON array")],
+)
+async def test_arguments_that_cannot_be_sent_are_one_line(key: Path, text: str, reason: str) -> None:
+    for command_line in (("call", "c", "m", text, "-k", key), ("query", "c", "m", text)):
+        refused = await v8vm(*command_line)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert reason in refused.err
+        assert len(refused.err) < 300
+
+
+async def test_publishing_announces_the_abi(world, key: Path, tmp_path: Path) -> None:
+    source, abi = tmp_path / "vault.js", tmp_path / "vault.abi"
+    source.write_text("class Vault {}")
+    world.vm.abi = '{"lang": "javascript", "version": "1.0.0", "abi": [{"name": "take", "args": []}]}'
+    publish = ("publish", source, "-k", key, "-g", world.address)
+    derived = await v8vm(*publish)
+    assert (derived.code, derived.err.count("\n")) == (0, 1)
+    assert "ABI derived from vault.js" in derived.err
+    assert derived.err.endswith(": take()\n")
+    abi.write_text('{"lang": "javascript", "version": "1.0.0", "abi": [{"name": "put", "args": ["number"]}]}')
+    assert (await v8vm(*publish)).err == "v8vm: ABI from vault.abi: put(number)\n"
+    published = world.vm.requests[-1].transactions[0].actions[0]
+    assert '"name": "put"' in json.dumps(json.loads(json.loads(published.data)[0]))
+    notice = json.loads((await v8vm(*publish, "--json")).err)["notice"]
+    assert (notice["reason"], notice["metadata"]["methods"]) == ("ABI", ["put(number)"])
+    abi.write_text("")
+    refused = await v8vm(*publish)
+    assert (refused.code, refused.err) == (2, f"v8vm: {abi} is empty\n")
+    assert len(world.vm.requests) == 3
+
+
+async def test_a_transaction_file_that_holds_none_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "tx.json"
+    for content, reason in (
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b"[" * 100_000, "recursion depth"),
+        (b'{"x": 1}', "is not a transaction"),
+    ):
+        file.write_bytes(content)
+        refused = await v8vm("tx", "show", file)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert reason in refused.err
 
 
 async def test_a_printed_transaction_can_be_sent_later(world, key: Path, tmp_path: Path) -> None:
@@ -245,6 +307,18 @@ async def test_every_help_ends_with_the_exit_codes() -> None:
         shown = " ".join((await v8vm(*words, "--help")).out.split())
         assert "Exit codes: 0 ok, 1 a check failed, 2 usage, 3 not found, 4 refused, 5 failed, 6 conflict" in shown
         assert "7 unavailable" in shown
+
+
+async def test_the_version_and_the_completion_of_a_shell_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await v8vm("--version")).out == f"v8vm {version('v8vm')}\n"
+    assert "--install-completion" in (await v8vm("--help")).out
+    monkeypatch.setenv("_V8VM_COMPLETE", "source_bash")
+    assert "complete -o default -F _v8vm_completion v8vm" in (await v8vm()).out
+    for words, wanted in (("v8vm rec", "receipt"), ("v8vm state li", "list"), ("v8vm store ver", "verify")):
+        monkeypatch.setenv("_V8VM_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        assert (await v8vm()).out.split() == [wanted]
 
 
 async def test_a_command_that_is_missing_or_mistyped_is_a_usage_error() -> None:

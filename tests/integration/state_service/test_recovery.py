@@ -14,7 +14,7 @@ from state_service import keys
 from state_service.errors import CorruptionError, StateError, UnknownSchemaError, WritesStoppedError
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import Durability
-from state_service.recovery import recover
+from state_service.recovery import SCHEMA_VERSION, recover
 from state_service.storage import EngineBatch, Space
 from state_service.store import Store, open_store
 from tests.support.state_store import (
@@ -111,7 +111,7 @@ async def test_a_store_of_another_schema_is_refused(opening: Opening) -> None:
         batch = EngineBatch()
         batch.put(Space.META, keys.META_SCHEMA, (99).to_bytes(4))
         await store.journal.write(batch, sync=True)
-    with pytest.raises(UnknownSchemaError, match="schema version 99, this software knows 2"):
+    with pytest.raises(UnknownSchemaError, match=f"schema version 99, this software knows {SCHEMA_VERSION}"):
         async with opening():
             pass
 

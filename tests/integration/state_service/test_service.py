@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from chassis.channels import CallPolicy, aio_channel
 from chassis.errors import RemoteError, from_rpc_error
 from iost.chain.v1 import receipt_pb2
+from iost.chain.v1.block_pb2 import BlockHeader
 from iost.state.v1 import (
     admin_service_pb2 as admin_pb,
 )
@@ -85,7 +86,8 @@ async def refusal(call: grpc.aio.UnaryUnaryCall) -> RemoteError:
 
 
 async def test_a_batch_is_applied_read_and_answered_again(stubs: SimpleNamespace) -> None:
-    request = batch(writes=writes(a="1", b=""), header=b"header")
+    header = BlockHeader(number=7, time_ns=70)
+    request = batch(writes=writes(a="1", b=""), header=header.SerializeToString(), answer=b"answer", named=True)
     first = await stubs.state.Commit(request)
     assert first.parent_version == first.version - 1
     assert first.durability == pb.DURABILITY_SYNCED
@@ -105,8 +107,51 @@ async def test_a_batch_is_applied_read_and_answered_again(stubs: SimpleNamespace
         first.version,
         request.commit_id,
         first.commitment,
-        b"header",
+        request.header,
     )
+    assert (head.number, head.time_ns, head.block_hash) == (7, 70, request.commit_id)
+    block = pb.GetBlockResponse(
+        version=first.version,
+        block_id=request.commit_id,
+        parent_id=head.parent_id,
+        commitment=first.commitment,
+        header=header,
+        block_hash=request.commit_id,
+    )
+    assert await stubs.state.GetBlock(pb.GetBlockRequest(block_id=request.commit_id)) == block
+    content = await stubs.state.GetBlockContent(pb.GetBlockContentRequest(block_id=request.commit_id))
+    assert content == pb.GetBlockContentResponse(block=block, answer=b"answer")
+    view = await stubs.state.OpenView(pb.OpenViewRequest(at=pb.View(block_id=request.commit_id)))
+    assert (view.header, view.parent_id, view.block_hash) == (header, head.parent_id, request.commit_id)
+
+
+async def test_the_hash_of_a_block_is_recorded_once(stubs: SimpleNamespace) -> None:
+    request = batch()
+    version = (await stubs.state.Commit(request)).version
+    record = pb.RecordBlockHashRequest(block_id=request.commit_id, block_hash=b"h" * 32)
+    for _ in range(2):
+        assert (await stubs.state.RecordBlockHash(record)).version == version
+    listed = (await stubs.admin.ListBlocks(admin_pb.ListBlocksRequest(page_size=1000))).blocks[-1]
+    assert (listed.block_id, listed.block_hash, listed.number) == (request.commit_id, b"h" * 32, version - 1)
+    record.block_hash = b"i" * 32
+    error = await refusal(stubs.state.RecordBlockHash(record))
+    assert (error.reason, error.metadata["expected"], error.metadata["actual"]) == (
+        "BLOCK_HASH_DIFFERS",
+        (b"h" * 32).hex(),
+        (b"i" * 32).hex(),
+    )
+    for block_id, block_hash, reason in ((b"none", b"h", "BLOCK_NOT_FOUND"), (b"x", b"", "MALFORMED_REQUEST")):
+        error = await refusal(
+            stubs.state.RecordBlockHash(pb.RecordBlockHashRequest(block_id=block_id, block_hash=block_hash))
+        )
+        assert error.reason == reason
+    assert (await refusal(stubs.state.GetBlock(pb.GetBlockRequest(block_id=b"none")))).reason == "BLOCK_NOT_FOUND"
+
+
+async def test_a_commit_whose_header_is_none_is_refused(stubs: SimpleNamespace) -> None:
+    for header in (b"header", BlockHeader(number=-1).SerializeToString(), BlockHeader(time_ns=-1).SerializeToString()):
+        error = await refusal(stubs.state.Commit(batch(header=header)))
+        assert (error.reason, error.metadata["field"]) == ("MALFORMED_REQUEST", "header")
 
 
 async def test_a_conflict_names_the_keys(stubs: SimpleNamespace) -> None:

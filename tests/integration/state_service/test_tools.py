@@ -64,6 +64,17 @@ def test_an_export_can_be_imported_and_an_import_repeated(run: Run, expected: di
     assert run("export", "--output", str(target), data_dir="copy").code == 0
     keys = [json.loads(line)["key"] for line in target.read_text().splitlines()]
     assert keys == sorted(expected)
+    more = run("import", "-", "--json", data_dir="copy", text='{"key": "more", "value": "1", "version": 1}\n')
+    assert json.loads(more.out)["head_version"] == 6
+
+    async def times() -> list[tuple[int, int]]:
+        async with opened(folder=tmp_path / "copy") as store:
+            return [(block.number, block.time_ns) for block in store.tree.blocks() if block.version]
+
+    # Imports are blocks: their numbers and times go on from the ones before.
+    found = asyncio.run(times())
+    assert [number for number, _ in found] == list(range(6))
+    assert [time_ns for _, time_ns in found] == sorted({time_ns for _, time_ns in found})
 
 
 def test_a_checkpoint_is_restored_into_an_empty_folder_only(run: Run, expected: dict[str, str], tmp_path: Path) -> None:

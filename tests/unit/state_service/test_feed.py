@@ -273,7 +273,7 @@ async def test_a_view_lists_what_changed_since_a_known_version() -> None:
         for n in range(1, 6):
             await commit(store, f"c{n}", {f"k{n}": "1", "hot": str(n)})
         opened_view = await store.reader.open_view(3, b"", 100, [b"hot", b"never"])
-        assert (opened_view.version, opened_view.block_id, opened_view.complete) == (5, b"c5", True)
+        assert (opened_view.summary.version, opened_view.summary.commit_id, opened_view.complete) == (5, b"c5", True)
         assert opened_view.changed_keys == [b"hot", b"k4", b"k5"]
         assert [(e.value, e.version) for e in opened_view.entries] == [(b"5", 5), (None, 0)]
         assert (await store.reader.open_view(5, b"", 100, [])).changed_keys == []

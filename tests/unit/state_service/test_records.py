@@ -1,12 +1,15 @@
 """The byte grammar: everything comes back as it went in, and no damaged byte goes unseen."""
 
+import zlib
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from state_service import keys, records
 from state_service.errors import CorruptionError
-from state_service.model import Durability, Entry, StoredReceipt, TransactionRecord
+from state_service.model import CommitSummary, Durability, Entry, StoredReceipt, TransactionRecord
 from state_service.records import Place
 
 write_sets = st.dictionaries(st.binary(min_size=1, max_size=20), st.none() | st.binary(max_size=40), max_size=20).map(
@@ -23,15 +26,24 @@ transactions = st.lists(
 )
 
 
-@given(st.integers(1, 2**50), write_sets, transactions, st.binary(max_size=50))
+def with_crc(data: bytes) -> bytes:
+    return data + zlib.crc32(data).to_bytes(4)
+
+
+@given(st.integers(1, 2**50), write_sets, transactions, st.binary(max_size=50), st.binary(max_size=50))
 def test_a_record_comes_back_as_it_went_in(
-    version: int, writes: dict[bytes, bytes | None], listed: list[TransactionRecord], header: bytes
+    version: int, writes: dict[bytes, bytes | None], listed: list[TransactionRecord], header: bytes, answer: bytes
 ) -> None:
     section = records.encode_writes(writes)
-    body = records.decode_record(b"key", records.encode_record(version, section, listed, header))
+    encoded = records.encode_record(version, section, listed, header, answer)
+    body = records.decode_record(b"key", encoded)
+    assert body.answer == answer
     assert (body.version, body.writes, body.writes_section) == (version, writes, section)
     assert list(body.writes) == sorted(writes)
     assert (list(body.transactions), body.header) == (listed, header)
+    # Schema 1: the same without an answer.
+    old = with_crc(b"\1" + encoded[1 : -8 - len(answer)])
+    assert records.decode_record(b"key", old) == replace(body, answer=b"")
 
 
 @given(write_sets, write_sets)
@@ -64,17 +76,23 @@ def test_a_shortened_record_is_found(length: int) -> None:
 @pytest.mark.parametrize("durability", Durability)
 @pytest.mark.parametrize("linear", [True, False])
 @pytest.mark.parametrize("dropped", [True, False])
-def test_a_summary_comes_back_as_it_went_in(durability: Durability, linear: bool, dropped: bool) -> None:
-    summary = records.decode_summary(
-        3, b"id", records.encode_summary(b"parent", bytes(range(32)), durability, linear=linear, dropped=dropped)
-    )
-    assert summary.dropped is dropped
-    assert (summary.version, summary.commit_id, summary.parent_id) == (3, b"id", b"parent")
-    assert (summary.commitment, summary.durability, summary.linear) == (bytes(range(32)), durability, linear)
+@pytest.mark.parametrize(("named", "block_hash"), [(False, b""), (True, b""), (True, b"h"), (False, bytes(64))])
+def test_a_summary_comes_back_as_it_went_in(
+    durability: Durability, linear: bool, dropped: bool, named: bool, block_hash: bytes
+) -> None:
+    summary = CommitSummary(b"id", 3, b"parent", bytes(range(32)), durability, linear, dropped, named, block_hash)
+    assert records.decode_summary(3, b"id", records.encode_summary(summary)) == summary
+
+
+def test_a_summary_of_schema_1_has_no_hash() -> None:
+    encoded = with_crc(bytes((1, 2, 1)) + bytes(range(32)) + b"parent")
+    expected = CommitSummary(b"id", 3, b"parent", bytes(range(32)), Durability.BUFFERED, linear=True)
+    assert records.decode_summary(3, b"id", encoded) == expected
 
 
 def test_a_damaged_summary_names_its_version() -> None:
-    encoded = bytearray(records.encode_summary(b"parent", bytes(32), Durability.SYNCED, linear=True))
+    summary = CommitSummary(b"id", 3, b"parent", bytes(32), Durability.SYNCED, linear=True)
+    encoded = bytearray(records.encode_summary(summary))
     encoded[5] ^= 1
     with pytest.raises(CorruptionError, match="version 3"):
         records.decode_summary(3, b"id", bytes(encoded))

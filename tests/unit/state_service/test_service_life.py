@@ -10,6 +10,7 @@ import pytest
 from iost.state.v1 import admin_service_pb2 as pb
 from state_service import service as service_module
 from state_service.admin import AdminServicer
+from state_service.backups import Backups
 from state_service.errors import AlreadyExistsError, CorruptionError, StorageFullError
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.service import Service
@@ -96,7 +97,7 @@ async def test_damage_stops_commits_and_not_reads(tmp_path: Path) -> None:
 
 async def test_a_checkpoint_is_made_to_its_end_before_another_of_its_name_begins(tmp_path: Path) -> None:
     async with opened() as store:
-        admin = AdminServicer(lambda: store, tmp_path)
+        admin = AdminServicer(lambda: store, tmp_path, Backups(tmp_path, hold_ms=1000, limit=1))
         real, running, entered, hold = store.engine.checkpoint, [0], asyncio.Event(), asyncio.Event()
 
         async def slow(folder: Path) -> None:
