@@ -1,7 +1,7 @@
 // auth.iost: accounts, their permissions and groups.
 //
-// A record is kept as JSON in map `auth`, field = account: {id, referrer, groups, permissions}. A permission has items
-// (a public key, or account@permission), each with a weight, names of groups, and the threshold that weights must reach.
+// A record is JSON in map `auth`, field = account: {id, referrer, groups, permissions}. A permission has items (a public
+// key, or account@permission), each with a weight, names of groups, and the threshold that weights must reach.
 const MAP = 'auth';
 const WELL_KNOWN = ['active', 'owner'];
 const KEY_MIN_LENGTH = 40; // base58 of a public key; account names are far shorter
@@ -10,7 +10,7 @@ const SIGN_UP_PLEDGE = '10'; // iost pledged for the gas of a new account
 class Account {
     init() {}
 
-    // Creates an account with one key for each of `owner` and `active`; whoever publishes pledges gas for it.
+    // Creates an account with one key for each of `owner` and `active`; the publisher pledges iost for its gas.
     signUp(id, owner, active) {
         this._checkId(id);
         if (storage.mapHas(MAP, id)) {
@@ -63,9 +63,6 @@ class Account {
         const record = this._owned(id);
         const found = this._find(record, permission);
         found.items = this._without(found.items, member);
-        if (WELL_KNOWN.includes(permission)) {
-            this._checkReachable(found);
-        }
         this._done(record, [id, permission, member]);
     }
 
@@ -152,6 +149,9 @@ class Account {
     }
 
     _done(record, receipt) {
+        for (const name of WELL_KNOWN) {
+            this._checkReachable(record, record.permissions[name]);
+        }
         this._save(record);
         blockchain.receipt(JSON.stringify(receipt));
     }
@@ -212,15 +212,23 @@ class Account {
 
     // -- checks -------------------------------------------------------------------------------------------------------
 
-    // An account that nobody can act for any more would be lost for ever.
-    _checkReachable(permission) {
-        let weight = 0;
-        for (const item of permission.items) {
-            weight += item.weight;
+    // An account for which no key could act would be lost for ever.
+    _checkReachable(record, permission) {
+        let weight = this._weight(permission.items);
+        for (const group of permission.groups) {
+            weight += this._weight(this._group(record, group).items);
         }
-        if (weight < permission.threshold && permission.groups.length === 0) {
+        if (weight < permission.threshold) {
             throw new Error('threshold of ' + permission.name + ' could not be reached');
         }
+    }
+
+    _weight(items) {
+        let weight = 0;
+        for (const item of items) {
+            weight += item.weight;
+        }
+        return weight;
     }
 
     _checkId(id) {
@@ -242,7 +250,8 @@ class Account {
             throw new Error('name invalid. length should be between 1,32 > ' + name);
         }
         for (const char of name) {
-            if (!(char >= 'a' && char <= 'z' || char >= 'A' && char <= 'Z' || char >= '0' && char <= '9' || char === '_')) {
+            const letter = char >= 'a' && char <= 'z' || char >= 'A' && char <= 'Z';
+            if (!(letter || char >= '0' && char <= '9' || char === '_')) {
                 throw new Error('name invalid. name contains invalid character > ' + char);
             }
         }

@@ -19,7 +19,8 @@ class RamMarket {
         }
         storage.put('leftSpace', new BigNumber(bytes).toFixed(0));
         storage.put('usedSpace', '0');
-        storage.put('balance', reserve.toFixed(DECIMALS)); // virtual at first: nobody may sell more than was bought
+        storage.put('balance', reserve.toFixed(DECIMALS)); // a number, no iost: the market pays with what buyers paid
+        blockchain.receipt(JSON.stringify([bytes, price]));
     }
 
     // Puts more bytes on sale; the price of a byte stays.
@@ -30,6 +31,7 @@ class RamMarket {
         const more = left.plus(bytes);
         storage.put('balance', this._number('balance').times(more).div(left).toFixed(DECIMALS));
         storage.put('leftSpace', more.toFixed(0));
+        blockchain.receipt(JSON.stringify([bytes]));
     }
 
     // Buys bytes for `account`, paid by `payer`. Returns the price in iost.
