@@ -8,7 +8,7 @@ version. `genesis_file.py` reads descriptions from YAML.
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -184,13 +184,20 @@ def _actions(genesis: Genesis) -> Iterable[tuple[str, str, str]]:
     for token in genesis.tokens:
         data = _compact([token.symbol, token.issuer, token.total_supply, token.config])
         yield "token.iost", "create", data
-    for account in genesis.accounts:
-        for symbol, amount in account.balances.items():
-            yield "token.iost", "issue", _compact([symbol, account.id, amount])
+    declared = {token.symbol for token in genesis.tokens}
+    yield from _issues(genesis, lambda symbol: symbol in declared)
     for contract in genesis.contracts:
         yield "system.iost", "initSetCode", _compact([contract.id, encode_contract(contract)])
         for call in contract.calls:
             yield call.contract, call.method, _compact(call.args)
+    yield from _issues(genesis, lambda symbol: symbol not in declared)  # of tokens that a contract has created
+
+
+def _issues(genesis: Genesis, chosen: Callable[[str], bool]) -> Iterable[tuple[str, str, str]]:
+    for account in genesis.accounts:
+        for symbol, amount in account.balances.items():
+            if chosen(symbol):
+                yield "token.iost", "issue", _compact([symbol, account.id, amount])
 
 
 def _varint(number: int) -> bytes:

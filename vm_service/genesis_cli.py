@@ -27,6 +27,10 @@ app = typer.Typer(name="genesis", help="Builds the first version of a chain from
 @app.callback(invoke_without_command=True)
 def run(
     file: Annotated[Path, typer.Argument(help="Genesis file (docs/genesis.md).", exists=True, dir_okay=False)],
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="Public key of an account of the file; repeatable.", metavar="ACCOUNT=PUBLIC_KEY"),
+    ] = None,
     state_address: Annotated[
         str, typer.Option(help="State service to commit to, host:port.", metavar="HOST:PORT")
     ] = "127.0.0.1:7003",
@@ -37,7 +41,7 @@ def run(
 ) -> None:
     """Executes block 0 as the file describes it, and commits it. The same file again changes nothing."""
     try:
-        described = genesis_file.load(file)
+        described = genesis_file.load(file, dict(map(_key, keys or ())))
         _require_past(described.time_ns)
         first = genesis.build(described)
         version = 0 if output is not None else _commit(first, state_address)
@@ -53,6 +57,18 @@ def run(
         typer.echo(
             f"version {version}, block {facts['block_id']}, {facts['cells']} cells, {len(first.actions)} transactions"
         )
+
+
+def _key(text: str) -> tuple[str, str]:
+    """Takes `ACCOUNT=PUBLIC_KEY` apart.
+
+    Raises:
+        BadParameter: it has another form.
+    """
+    account, separator, key = text.partition("=")
+    if not (account and separator and key):
+        raise typer.BadParameter(f"{text}: ACCOUNT=PUBLIC_KEY is needed", param_hint="--key")
+    return account, key
 
 
 def _require_past(time_ns: int) -> None:

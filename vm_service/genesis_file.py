@@ -1,5 +1,6 @@
 """Genesis files: what a chain starts with, in YAML (docs/genesis.md).
 
+base:       iost                                           # a ready file that this one changes and adds to
 chain:      {time: 2026-01-01T00:00:00Z, witness: genesis, ram_token: true}
 natives:    {token.iost: "1.0.6", ...}                     # default: NATIVE_VERSIONS
 accounts:   [{id, owner, active, gas, ram, balances: {token: amount}}]
@@ -9,7 +10,7 @@ contracts:  [{id, code: FILE, abi: FILE, calls: [{contract, method, args}]}]   #
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,36 +29,75 @@ _TOKEN_CONFIG: Final = {
 }
 
 
-def load(path: Path) -> Genesis:
+_BASES: Final = Path(__file__).parent / "system_contracts"
+"""Folder of the ready files that `base` names, without their suffix."""
+
+_IDENTITIES: Final = {"accounts": "id", "tokens": "symbol", "contracts": "id"}
+"""Lists of a genesis file, with the member by which an item of one file is found in another."""
+
+_KEY_BYTES: Final = frozenset({32, 33, 65})
+"""Lengths of a public key: ed25519, secp256k1 compressed and not."""
+
+
+def load(path: Path, keys: Mapping[str, str] | None = None) -> Genesis:
     """Reads a genesis file.
 
+    Args:
+        path: the file.
+        keys: public keys by account, which replace those of the file.
+
     Raises:
-        GenesisError: it, or a file that it names, cannot be read or says something else.
+        GenesisError: it, or a file that it names, cannot be read or says something else; an account has no key.
     """
     try:
-        raw = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise GenesisError(f"{path}: {error}") from error
-    if not isinstance(raw, dict):
-        raise GenesisError(f"{path}: a mapping is needed at the top")
-    try:
-        return _genesis(raw, path.parent)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        return _genesis(_read(path), keys or {})
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
         kind = "" if type(error) in {ValueError, FileNotFoundError} else f"{type(error).__name__}: "
         raise GenesisError(f"{path}: {kind}{error}") from error
 
 
-def _genesis(raw: Mapping[str, Any], folder: Path) -> Genesis:
-    _known(raw, {"chain", "natives", "accounts", "tokens", "contracts"})
+def _read(path: Path) -> dict[str, Any]:
+    """Reads a file, with its base merged in and the paths of its contracts made whole."""
+    raw = yaml.safe_load(path.read_text("utf-8")) or {}
+    if not isinstance(raw, dict):
+        raise ValueError("a mapping is needed at the top")
+    _known(raw, {"base", "chain", "natives", *_IDENTITIES})
+    for item in raw.get("contracts") or []:
+        item.update({name: path.parent / item[name] for name in ("code", "abi") if name in item})
+    base = raw.pop("base", None)
+    return raw if base is None else _merge(_read(_base_file(str(base))), raw)
+
+
+def _base_file(name: str) -> Path:
+    ready = {file.stem: file for file in sorted(_BASES.glob("*.yaml"))}
+    if name not in ready:
+        raise ValueError(f"unknown base {name}; known: {', '.join(ready)}")
+    return ready[name]
+
+
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a base with the members of another file in place of its own; further items stand behind."""
+    merged: dict[str, Any] = {
+        name: {**(base.get(name) or {}), **(own.get(name) or {})} for name in ("chain", "natives")
+    }
+    for name, identity in _IDENTITIES.items():
+        items = {item[identity]: item for item in base.get(name) or []}
+        for item in own.get(name) or []:
+            items[item[identity]] = {**items.get(item[identity], {}), **item}
+        merged[name] = list(items.values())
+    return merged
+
+
+def _genesis(raw: Mapping[str, Any], keys: Mapping[str, str]) -> Genesis:
     chain = raw.get("chain") or {}
     _known(chain, {"time", "witness", "ram_token"})
     return Genesis(
         time_ns=_time_ns(chain.get("time")),
         witness=str(chain.get("witness", "genesis")),
         natives={**NATIVE_VERSIONS, **(raw.get("natives") or {})},
-        accounts=[_account(item) for item in raw.get("accounts") or []],
+        accounts=_accounts(raw.get("accounts") or [], keys),
         tokens=[_token(item) for item in raw.get("tokens") or []],
-        contracts=[_contract(item, folder) for item in raw.get("contracts") or []],
+        contracts=[_contract(item) for item in raw.get("contracts") or []],
         ram_token=_switch(chain.get("ram_token", True)),
     )
 
@@ -83,14 +123,33 @@ def _time_ns(value: object) -> int:
     return int(moment.timestamp()) * 10**9
 
 
+def _accounts(items: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> list[Account]:
+    names = [str(item["id"]) for item in items]
+    if unknown := sorted(set(keys) - set(names)):
+        raise ValueError(f"a key is given for {', '.join(unknown)}, which the file does not have")
+    keyed = [
+        {**item, "active": keys[name], "owner": keys[name]} if name in keys else item
+        for name, item in zip(names, items, strict=True)
+    ]
+    if missing := [name for name, item in zip(names, keyed, strict=True) if not item.get("active")]:
+        raise ValueError(
+            f"no public key of {', '.join(missing)}: give --key {missing[0]}=PUBLIC_KEY, or write active: PUBLIC_KEY "
+            f"in the file; `v8vm key new FILE --account {missing[0]}` makes one"
+        )
+    return [_account(item) for item in keyed]
+
+
 def _account(item: Mapping[str, Any]) -> Account:
     _known(item, {"id", "owner", "active", "gas", "ram", "balances"})
-    active = str(item["active"])
-    for key in (active, str(item.get("owner", active))):
-        base58.decode(key)
-    balances = {str(token): str(amount) for token, amount in (item.get("balances") or {}).items()}
+    name, active = str(item["id"]), str(item["active"])
     owner = str(item.get("owner", active))
-    return Account(str(item["id"]), owner, active, int(item.get("gas", 0)), int(item.get("ram", 0)), balances)
+    for key in (active, owner):
+        if len(base58.decode(key)) not in _KEY_BYTES:
+            raise ValueError(
+                f"{key} of {name} is no public key: it has {len(base58.decode(key))} bytes, not 32, 33 or 65"
+            )
+    balances = {str(token): str(amount) for token, amount in (item.get("balances") or {}).items()}
+    return Account(name, owner, active, int(item.get("gas", 0)), int(item.get("ram", 0)), balances)
 
 
 def _token(item: Mapping[str, Any]) -> Token:
@@ -99,12 +158,12 @@ def _token(item: Mapping[str, Any]) -> Token:
     return Token(str(item["symbol"]), str(item["issuer"]), int(item["total_supply"]), config)
 
 
-def _contract(item: Mapping[str, Any], folder: Path) -> SystemContract:
+def _contract(item: Mapping[str, Any]) -> SystemContract:
     _known(item, {"id", "code", "abi", "calls"})
-    abi = json.loads((folder / item["abi"]).read_text("utf-8"))
+    abi = json.loads(item["abi"].read_text("utf-8"))
     contract_id = str(item["id"])
     calls = [_call(call, contract_id) for call in item.get("calls") or []]
-    return SystemContract(contract_id, (folder / item["code"]).read_text("utf-8"), abi, calls)
+    return SystemContract(contract_id, item["code"].read_text("utf-8"), abi, calls)
 
 
 def _call(item: Mapping[str, Any], contract: str) -> Call:

@@ -12,6 +12,7 @@ from iost.state.v1 import state_service_pb2 as state_pb
 from iost.state.v1 import state_service_pb2_grpc as state_rpc
 from tests.support.command import v8vm
 from tests.support.state_process import running as running_state
+from vm_service import genesis_file
 from vm_service.errors import GenesisError
 from vm_service.genesis import build
 from vm_service.genesis_file import load
@@ -78,7 +79,9 @@ def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Pa
         ("gas: 1000", "gass: 1000", "unknown: gass"),
         ("witness: first", "color: red", "unknown: color"),
         (f"active: {KEY}, gas", "active: not0base58, gas", "is no base58 character"),
-        (f"{{id: admin, active: {KEY}", "{id: admin", "KeyError: 'active'"),
+        (f"{{id: admin, active: {KEY}", "{id: admin", "no public key of admin: give --key admin=PUBLIC_KEY"),
+        (f"active: {KEY}, gas", "active: 217WLmtN, gas", "of admin is no public key: it has 6 bytes"),
+        ("accounts:", "base: moon\naccounts:", "unknown base moon; known: iost"),
         ("code: note.js,", "code: missing.js,", "missing.js"),
         ("accounts:", "accounts: [", "genesis.yaml"),
         ("witness: first", "ram_token: no way", "true or false is needed"),
@@ -159,6 +162,59 @@ def test_a_call_that_fails_is_an_error(file: Path) -> None:
 
     with pytest.raises(GenesisError, match=r"note.iost write (?s:.*)abi write not found"):
         build(load(file))
+
+
+# -- the ready file ----------------------------------------------------------------------------------------------------
+
+READY = Path(genesis_file.__file__).parent / "system_contracts" / "iost.yaml"
+
+
+def test_the_ready_file_gives_an_iost_style_chain_once_it_has_a_key() -> None:
+    with pytest.raises(GenesisError, match="no public key of admin: give --key admin=PUBLIC_KEY"):
+        load(READY)
+    with pytest.raises(GenesisError, match="a key is given for bobby, which the file does not have"):
+        load(READY, {"admin": KEY, "bobby": KEY})
+
+    writes = build(load(READY, {"admin": KEY})).writes
+
+    for contract in ("auth", "base", "bonus", "issue", "ram", "vote", "vote_producer"):
+        name = f"{contract}.iost"
+        assert json.loads(_data(writes, contract_key(name)))["id"] == name
+        assert _data(writes, field_key("system.iost", "contract_owner", name)) == "admin"
+    assert json.loads(_data(writes, field_key("auth.iost", "auth", "admin")))["permissions"]["owner"]["threshold"] == 1
+    assert _data(writes, field_key("token.iost", "TIiost", "issuer")) == "issue.iost"
+    assert _data(writes, field_key("token.iost", "TBadmin", "iost")) == str(21 * 10**17)
+    assert _data(writes, plain_key("ram.iost", "leftSpace")) == str(128 << 30)
+    assert json.loads(_data(writes, plain_key("vote_producer.iost", "pendingProducerList"))) == [KEY]
+
+
+def test_a_file_changes_and_adds_to_its_base(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        f"""
+base: iost
+chain: {{time: 2025-01-01T00:00:00Z}}
+accounts:
+  - {{id: admin, active: {KEY}, balances: {{iost: "5"}}}}
+  - {{id: alice, active: {KEY}, ram: 100}}
+contracts:
+  - {{id: base.iost, code: note.js, abi: note.js.abi}}
+""",
+        "utf-8",
+    )
+    (tmp_path / "note.js").write_text(CODE, "utf-8")
+    (tmp_path / "note.js.abi").write_text(json.dumps(ABI), "utf-8")
+
+    found = load(own)
+
+    assert (found.time_ns, found.witness) == (1_735_689_600 * 10**9, "genesis")
+    assert [(item.id, item.gas, item.ram, dict(item.balances)) for item in found.accounts] == [
+        ("admin", 100_000_000, 10_000_000, {"iost": "5"}),
+        ("alice", 0, 100, {}),
+    ]
+    codes = {item.id: item.code for item in found.contracts}
+    assert codes["base.iost"] == CODE
+    assert codes["auth.iost"] == (READY.parent / "account.js").read_text("utf-8")
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
