@@ -13,11 +13,11 @@ from gateway.demo.processes import ServiceFailedError
 KEY_FOLDER = "keys"
 GENESIS_FILE = "genesis.yaml"
 
-START_TIME = "2026-01-01T00:00:00Z"
-"""Time of block 0: any moment in the past; part of the chain's identity."""
+BASE = "iost"
+"""The ready genesis file with the system contracts of an IOST-style chain, which the command knows by this name."""
 
-IOST_SUPPLY = 21_000_000_000
-"""Whole iost that can ever exist, as on IOST."""
+START_TIME = "2024-01-01T00:00:00Z"
+"""Time of block 0: any moment in the past; part of the chain's identity."""
 
 IOST_BALANCE = "1000000"
 GAS_STOCK = 1_000_000_000
@@ -59,7 +59,7 @@ def _account(path: Path, name: str) -> Account:
 
 
 def document(accounts: Mapping[str, Account]) -> str:
-    """Writes the genesis file: each account with iost, gas and RAM. JSON, which is YAML too."""
+    """Writes the genesis file: an IOST-style chain with iost, gas and RAM for each account. JSON, which is YAML too."""
     entries = [
         {
             "id": name,
@@ -70,8 +70,7 @@ def document(accounts: Mapping[str, Account]) -> str:
         }
         for name, account in accounts.items()
     ]
-    token = {"symbol": "iost", "issuer": ADMIN, "total_supply": IOST_SUPPLY, "decimal": 8}
-    return json.dumps({"chain": {"time": START_TIME}, "accounts": entries, "tokens": [token]}, indent=2) + "\n"
+    return json.dumps({"base": BASE, "chain": {"time": START_TIME}, "accounts": entries}, indent=2) + "\n"
 
 
 def apply(file: Path, state_address: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.client import Account, action, build, sign
+from gateway.client import Account, KeyPair, action, build, sign
 from gateway.client.calls import status_name, verdict_name
 from gateway.client.transactions import GAS_LIMIT
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS
@@ -23,6 +23,15 @@ ADMIN = "admin"
 
 COUNTS = {"count": 100, "token": 80, "bet": 60, "pay": 60}
 """Transactions of each kind that succeed: 300, enough for several rounds of the game, a few seconds of work."""
+
+SYSTEM_COUNTS = {"buy ram": 15, "sell ram": 10, "sign up": 5}
+"""The same for calls of the system contracts `ram.iost` and `auth.iost`."""
+
+SYSTEM_CONTRACTS = ("auth.iost", "ram.iost")
+"""System contracts that the plan calls."""
+
+MIN_BOUGHT_BYTES = 1000
+"""Fewest bytes of RAM in a purchase; sales have at most as many, so that their price is in the market."""
 
 SMALL_GAS_LIMIT = 5_000_000
 """Hundredths: 50,000 gas, enough to begin a call (30,000) and not for long."""
@@ -81,11 +90,26 @@ def describe(outcome: TransactionOutcome) -> str:
     return f"{verdict_name(outcome.verdict).removeprefix('VERDICT_')} {outcome.message}".strip()
 
 
-def good_steps(ids: Mapping[str, str], seed: int) -> list[Step]:
-    """Makes the transactions that succeed, in an order that is mixed but the same for the same seed."""
+def good_steps(ids: Mapping[str, str], seed: int, *, with_system: bool = True) -> list[Step]:
+    """Makes the transactions that succeed, in an order that is mixed but the same for the same seed.
+
+    Args:
+        ids: ids of the sample contracts by name.
+        seed: decides order and amounts.
+        with_system: whether the chain has the system contracts.
+    """
     choose = random.Random(seed)
-    makers = {"count": _count, "token": _token, "bet": _bet, "pay": _pay}
-    steps = [makers[kind](ids, choose) for kind, count in COUNTS.items() for _ in range(count)]
+    makers = {
+        "count": _count,
+        "token": _token,
+        "bet": _bet,
+        "pay": _pay,
+        "buy ram": _buy_ram,
+        "sell ram": _sell_ram,
+        "sign up": _sign_up,
+    }
+    counts = {**COUNTS, **(SYSTEM_COUNTS if with_system else {})}
+    steps = [makers[kind](ids, choose) for kind, count in counts.items() for _ in range(count)]
     choose.shuffle(steps)
     return steps
 
@@ -115,6 +139,32 @@ def _pay(ids: Mapping[str, str], choose: random.Random) -> Step:
     giver, taker = _pair(choose)
     amount = f"0.{choose.randint(1, 99_999_999):08d}"
     return Step("pay", giver, (action("token.iost", "transfer", "iost", giver, taker, amount, "demo"),))
+
+
+def _buy_ram(_: Mapping[str, str], choose: random.Random) -> Step:
+    player = choose.choice(PLAYERS)
+    count = choose.randint(MIN_BOUGHT_BYTES, 5 * MIN_BOUGHT_BYTES)
+    return Step("buy ram", player, (action("ram.iost", "buy", player, player, count),))
+
+
+def _sell_ram(_: Mapping[str, str], choose: random.Random) -> Step:
+    player = choose.choice(PLAYERS)
+    bought, sold = MIN_BOUGHT_BYTES, choose.randint(1, MIN_BOUGHT_BYTES)
+    buy = action("ram.iost", "buy", player, player, bought)
+    return Step("sell ram", player, (buy, action("ram.iost", "sell", player, player, sold)))
+
+
+def _sign_up(_: Mapping[str, str], choose: random.Random) -> Step:
+    player, name = choose.choice(PLAYERS), f"new{choose.randrange(10**8):08}"
+    key = KeyPair("ed25519", choose.randbytes(32)).public_text
+    return Step("sign up", player, (action("auth.iost", "signUp", name, key, key),))
+
+
+def bad_system_steps() -> Iterator[Step]:
+    """Makes calls of the system contracts of which nothing may take effect."""
+    key = KeyPair("ed25519", bytes(32)).public_text
+    yield Step("account exists", "alice", (action("auth.iost", "signUp", "bobby", key, key),), "id existed")
+    yield Step("foreign ram", "alice", (action("ram.iost", "sell", "bobby", "alice", 100),), "require auth failed")
 
 
 def bad_steps(ids: Mapping[str, str]) -> Iterator[Step]:

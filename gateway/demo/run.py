@@ -13,7 +13,19 @@ from chassis.errors import RemoteError
 from gateway.cli.output import console, gas_text, print_fields, print_table, receipt_fields
 from gateway.client import Account, Client, EventFilter, TransactionError, action, transaction_hash
 from gateway.client.transactions import PUBLISH_GAS_LIMIT
-from gateway.demo.plan import ADMIN, CONTRACTS, PLAYERS, SAMPLES, Step, bad_steps, describe, good_steps, succeeded
+from gateway.demo.plan import (
+    ADMIN,
+    CONTRACTS,
+    PLAYERS,
+    SAMPLES,
+    SYSTEM_CONTRACTS,
+    Step,
+    bad_steps,
+    bad_system_steps,
+    describe,
+    good_steps,
+    succeeded,
+)
 from iost.gateway.v1.inspection_service_pb2 import EventCursor
 from iost.gateway.v1.outcome_pb2 import TransactionOutcome
 
@@ -24,6 +36,9 @@ ISSUED = 500
 """Units of the sample token that each player gets at each run; the players move fewer than that."""
 
 IDS_FILE = "contracts.json"
+
+SYSTEM_HOLDERS = {"ram.iost": "the RAM market", "gas.iost": "pledges"}
+"""System contracts to which players pay iost, with the name shown."""
 
 Accounts = Mapping[str, Account]
 
@@ -41,7 +56,7 @@ class Figures:
         count: value of the counter.
         supply: units of the sample token.
         tokens: units by player.
-        iost: balance by player, and of the game.
+        iost: balance by player, of the game, and of the system contracts that players pay.
         pot: what the game says that it holds.
         round: number of the game's round.
     """
@@ -120,7 +135,7 @@ def read_figures(client: Client, ids: Mapping[str, str]) -> Figures:
     names = [f"b-{counter}-count", f"b-{token}-supply", f"b-{bet}-pot", f"b-{bet}-round"]
     players = [f"m-{token}-balances-{player}" for player in PLAYERS]
     cells = [entry.value.text for entry in client.state(names + players, version=version)]
-    holders = [*PLAYERS, bet]
+    holders = [*PLAYERS, bet, *SYSTEM_HOLDERS]
     balances = client.balances([(holder, "iost") for holder in holders], version=version)
     count, supply, pot, round_ = cells[: len(names)]
     return Figures(
@@ -172,7 +187,7 @@ def check(before: Figures, after: Figures, results: Sequence[tuple[Step, Transac
         Check("transfers of the token made and lost no unit", after.supply == before.supply),
         Check(f"the game holds its pot ({after.pot:f} iost)", after.iost[_game(after)] == after.pot),
         Check(
-            f"players and game together hold the same iost ({sum(after.iost.values()):f})",
+            f"players, game, market and pledges together hold the same iost ({sum(after.iost.values()):f})",
             sum(after.iost.values()) == sum(before.iost.values()),
         ),
         Check("nobody has less than nothing", min(after.tokens.values()) >= 0 and min(after.iost.values()) >= 0),
@@ -180,7 +195,7 @@ def check(before: Figures, after: Figures, results: Sequence[tuple[Step, Transac
 
 
 def _game(figures: Figures) -> str:
-    return next(holder for holder in figures.iost if holder not in PLAYERS)
+    return next(holder for holder in figures.iost if holder not in PLAYERS and holder not in SYSTEM_HOLDERS)
 
 
 def check_records(
@@ -242,7 +257,7 @@ def show_figures(before: Figures, after: Figures) -> None:
 
 
 def _short(holder: str) -> str:
-    return holder if holder in PLAYERS else "the game"
+    return holder if holder in PLAYERS else SYSTEM_HOLDERS.get(holder, "the game")
 
 
 def show_checks(checks: Sequence[Check]) -> None:
@@ -262,7 +277,10 @@ def demonstrate(client: Client, accounts: Accounts, folder: Path) -> bool:
     ids = publish(client, accounts[ADMIN], folder)
     issue(client, accounts[ADMIN], ids)
     before = read_figures(client, ids)
-    steps = [*good_steps(ids, seed=before.version), *bad_steps(ids)]
+    with_system = _exist(client, SYSTEM_CONTRACTS)  # a chain of an earlier release may not have them
+    steps = [*good_steps(ids, seed=before.version, with_system=with_system), *bad_steps(ids)]
+    if with_system:
+        steps += bad_system_steps()
     results = list(send(client, accounts, steps))
     after = read_figures(client, ids)
     show_results(results)

@@ -113,7 +113,7 @@ def test_the_demonstration_runs_from_the_installed_wheel(wheel: Path, tmp_path: 
     done = run([str(tools / "v8vm"), "demo", "--once", f"--data-dir={place / 'data'}", *ports], place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
-    assert "all 313 transactions ended as expected" in done.stdout
+    assert "all 345 transactions ended as expected" in done.stdout
 
 
 def test_the_wheel_holds_every_data_file_of_the_packages(wheel: Path) -> None:

@@ -8,7 +8,18 @@ import pytest
 
 from gateway.client import Account, KeyPair
 from gateway.demo.genesis import document
-from gateway.demo.plan import ADMIN, CONTRACTS, COUNTS, PLAYERS, SAMPLES, Step, bad_steps, good_steps
+from gateway.demo.plan import (
+    ADMIN,
+    CONTRACTS,
+    COUNTS,
+    PLAYERS,
+    SAMPLES,
+    SYSTEM_COUNTS,
+    Step,
+    bad_steps,
+    bad_system_steps,
+    good_steps,
+)
 from gateway.demo.run import Figures, check
 from iost.chain.v1 import receipt_pb2
 from iost.gateway.v1.outcome_pb2 import VERDICT_REFUSED, TransactionOutcome
@@ -81,8 +92,9 @@ def test_the_plan_is_the_same_for_the_same_seed_and_signed_by_its_publisher() ->
     steps = good_steps(IDS, seed=5)
     assert steps == good_steps(IDS, seed=5)
     assert steps != good_steps(IDS, seed=6)
-    assert len(steps) == sum(COUNTS.values())
-    for step in [*steps[:20], *bad_steps(IDS)]:
+    assert len(steps) == sum(COUNTS.values()) + sum(SYSTEM_COUNTS.values())
+    assert len(good_steps(IDS, seed=5, with_system=False)) == sum(COUNTS.values())
+    for step in [*steps[:20], *bad_steps(IDS), *bad_system_steps()]:
         made = step.transaction(ACCOUNTS)
         assert made.publisher == step.publisher
         assert len(made.publisher_signatures) == 1
