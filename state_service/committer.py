@@ -18,15 +18,18 @@ from state_service.errors import (
     BlockHashError,
     BlockNotFoundError,
     FinalityError,
+    OutOfOrderError,
     StaleEpochError,
     VersionUnavailableError,
     WriteConflictError,
 )
 from state_service.feed import Feed
 from state_service.flusher import Flusher
+from state_service.headers import BlockTime, block_time
 from state_service.history import History
 from state_service.journal import Journal
 from state_service.model import CommitResult, CommitSummary, StoredBlock, WriteBatch
+from state_service.places import Places, follows
 from state_service.reader import Reader
 from state_service.storage import EngineBatch, Space
 from state_service.tree import Block, BlockTree
@@ -44,6 +47,7 @@ class Committer:
     flusher: Flusher
     feed: Feed
     reader: Reader
+    places: Places
     changes: Wholly = field(default_factory=Wholly)
     """Callers' changes of the tree that are under way."""
     _structure: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -57,23 +61,37 @@ class Committer:
         Raises:
             StaleEpochError: the caller believes in an earlier writer.
             WriteConflictError: a key that was read has changed on the parent.
+            PlaceLostError: the place of the commit has passed.
+            OutOfOrderError: number or time of a linear commit does not exceed that of its parent.
             BlockNotFoundError: the parent is not live.
             FinalityError: the parent is older than the final block.
             BacklogFullError: L2 is full and stays so.
             StorageFullError: no disk space; nothing was applied.
             WritesStoppedError: an earlier write is uncertain.
         """
+        try:
+            return await self._commit(batch)
+        finally:
+            self.places.end(batch.place_id)
+
+    async def _commit(self, batch: WriteBatch) -> CommitResult:
         if (known := await self._duplicate(batch)) is not None:
             return known
         await self._wait_for_room()
         writes = {key: batch.writes[key] for key in sorted(batch.writes)}
         section = records.encode_writes(writes)
+        if batch.place_id:
+            self.places.check(batch.place_id)
         parent = await self._checked_parent(batch)
+        if batch.place_id and await self.places.turn(batch.place_id):
+            parent = await self._checked_parent(batch)
         while self._known(batch.commit_id) is not None:  # a twin came in while this one waited; it may be gone again
             if (known := await self._duplicate(batch)) is not None:
                 return known
             parent = await self._checked_parent(batch)
         # From here on nothing waits: what was checked still holds.
+        if batch.place_id:
+            self.places.check(batch.place_id)
         version = parent.version + 1
         value = commitment.chain(parent.commitment, version, section)
         record = records.encode_record(version, section, batch.transactions, batch.header, batch.answer)
@@ -84,6 +102,8 @@ class Committer:
         block = Block(summary, parent, writes, batch.transactions, batch.header, batch.answer, len(record))
         durable = self.journal.append(block, record)
         self.tree.attach(block)
+        if batch.place_id:
+            self.places.use(batch.place_id)
         # Shielded: a caller that vanishes must not take the others' sync, nor its own commit, with it.
         await asyncio.shield(durable)
         return _result(block.summary(), duplicate=False)
@@ -198,11 +218,12 @@ class Committer:
                 if self._structure.locked() or self.tree.root is not root or self._parent(batch) is not parent:
                     continue
             stale += [key for key in unknown if below[key] != reads[key]]
-            if not stale:
+            refusal = WriteConflictError(stale, parent.version) if stale else _out_of_order(batch, parent)
+            if refusal is None:
                 return parent
             # The answer must not be ahead of what the caller can read: wait until the parent is published.
             await self._until_durable(parent.commit_id)
-            raise WriteConflictError(stale, parent.version)
+            raise refusal
 
     def _parent(self, batch: WriteBatch) -> Block:
         if batch.parent_id is None:
@@ -345,6 +366,14 @@ class Committer:
             return None
         block = self.tree.main_at(version)
         return block if block is not None and block.linear else None
+
+
+def _out_of_order(batch: WriteBatch, parent: Block) -> OutOfOrderError | None:
+    """Compares number and time of a commit with a place with those of its parent."""
+    if not batch.place_id or not batch.header or not parent.version:
+        return None
+    given, before = block_time(batch.header, parent.version + 1), BlockTime(parent.number, parent.time_ns)
+    return None if follows(given, before) else OutOfOrderError(given, before, parent.version)
 
 
 def _result(summary: CommitSummary, *, duplicate: bool) -> CommitResult:

@@ -112,6 +112,33 @@ class StateConfig(ServerConfig):
         reason="costs 0.1 % of the reads and finds a broken cache within seconds of load",
         minimum=0,
     )
+    place_patience_ms: int = setting(
+        100,
+        unit="milliseconds",
+        help="how long others wait for a place after its commit was expected, before they overtake it",
+        reason="twice what one item of a quick contract may take; nobody waits longer for a slow one",
+        minimum=1,
+    )
+    place_wait_ms: int = setting(
+        2000,
+        unit="milliseconds",
+        help="longest time that one call waits for earlier places",
+        reason="well below the 5 s that a VM service grants a call; what waited in vain runs again",
+        minimum=1,
+    )
+    place_limit_ms: int = setting(
+        10_000,
+        unit="milliseconds",
+        help="longest time that a run may announce, and that a place is kept after it was due",
+        reason="several transactions at the limit of 2 s each; well below the 30 s by which a block may lead the clock",
+        minimum=1,
+    )
+    clock_shift_ms: int = setting(
+        0,
+        unit="milliseconds",
+        help="added to the clock from which places get their time; only for tests of wrong clocks",
+        reason="0: the clock of the machine is right",
+    )
     sync_writes: bool = setting(
         True,
         unit="switch",

@@ -10,7 +10,7 @@ from iost.chain.v1.block_pb2 import BlockHeader
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import state_service_pb2 as state_pb
 from state_service import headers, keys
-from state_service.errors import InvalidRequestError, WriteConflictError
+from state_service.errors import InvalidRequestError, OutOfOrderError, PlaceLostError, WriteConflictError
 from state_service.model import (
     CommitRecord,
     CommitResult,
@@ -23,6 +23,7 @@ from state_service.model import (
     View,
     WriteBatch,
 )
+from state_service.places import HeldPlace, PlaceWish
 
 MAX_KEY_BYTES = 4096
 """Far above any key of the chain (contract, map name and field), far below what RocksDB or a page token would suffer
@@ -122,6 +123,8 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
         raise InvalidRequestError("unknown durability", field="durability")
     if request.epoch < 0:
         raise InvalidRequestError("an epoch is not negative", field="epoch")
+    if request.place_id and request.parent_id:
+        raise InvalidRequestError("a commit with a parent has no place", field="place_id")
     return WriteBatch(
         commit_id=check_id(request.commit_id, "commit_id"),
         parent_id=request.parent_id or None,
@@ -133,6 +136,7 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
         named=request.named,
         durability=_DURABILITIES[request.durability],
         epoch=request.epoch,
+        place_id=request.place_id,
     )
 
 
@@ -188,6 +192,33 @@ def from_result(result: CommitResult) -> state_pb.CommitResponse:
     )
 
 
+def to_place_wish(wish: state_pb.PlaceWish) -> PlaceWish:
+    """Reads a wish for a place.
+
+    Raises:
+        InvalidRequestError: a negative time, or too many cells.
+    """
+    if wish.expected_ms < 0:
+        raise InvalidRequestError("a time is not negative", field="place.expected_ms")
+    if len(wish.cells) > MAX_BATCH_GET_KEYS:
+        raise InvalidRequestError(f"at most {MAX_BATCH_GET_KEYS} cells", field="place.cells")
+    return PlaceWish(wish.holder_id, wish.expected_ms, wish.first, frozenset(wish.cells))
+
+
+def from_place(place: HeldPlace) -> state_pb.Place:
+    """Writes a place that was handed out."""
+    number, time_ns = place.moment
+    return state_pb.Place(place_id=place.place_id, number=number, time_ns=time_ns, waited=place.waited)
+
+
+def with_order_detail(error: PlaceLostError | OutOfOrderError, version: int) -> PlaceLostError | OutOfOrderError:
+    """Returns the error with the ConflictDetail that callers read."""
+    details = [state_pb.ConflictDetail(version=version)]
+    if isinstance(error, PlaceLostError):
+        return PlaceLostError(error.place_id, details)
+    return OutOfOrderError(error.given, error.parent, error.version, details)
+
+
 def with_conflict_detail(error: WriteConflictError) -> WriteConflictError:
     """Returns the error with the ConflictDetail that callers read; keys beyond a limit of bytes are left out."""
     named: list[bytes] = []
@@ -222,9 +253,12 @@ def check_hashes(tx_hashes: Sequence[bytes]) -> list[bytes]:
 
 
 def from_opened_view(
-    opened: OpenedView, wanted: Sequence[bytes], seen: Iterable[tuple[bytes, StoredReceipt | None]] = ()
+    opened: OpenedView,
+    wanted: Sequence[bytes],
+    seen: Iterable[tuple[bytes, StoredReceipt]] = (),
+    place: HeldPlace | None = None,
 ) -> state_pb.OpenViewResponse:
-    """Writes an opened view, with the transactions that were seen before."""
+    """Writes an opened view, with the transactions that were seen before and the place."""
     summary = opened.summary
     return state_pb.OpenViewResponse(
         version=summary.version,
@@ -243,8 +277,8 @@ def from_opened_view(
                 version=receipt.version,
             )
             for tx_hash, receipt in seen
-            if receipt is not None
         ],
+        place=None if place is None else from_place(place),
     )
 
 

@@ -3,6 +3,9 @@
     StateError
     ├── InvalidRequestError        INVALID_ARGUMENT     malformed key, id, page, range
     ├── WriteConflictError         ABORTED              a key that was read has changed on the parent
+    ├── PlaceLostError             ABORTED              the place of the commit has passed
+    ├── OutOfOrderError            ABORTED              number or time does not exceed the parent's
+    ├── HolderUnknownError         FAILED_PRECONDITION  the stream that holds places has ended
     ├── BlockNotFoundError         NOT_FOUND            no live block has this commit id
     ├── BlockHashError             FAILED_PRECONDITION  another hash is recorded for the block
     ├── VersionUnavailableError    FAILED_PRECONDITION  outside the live range
@@ -55,6 +58,62 @@ class WriteConflictError(StateError):
         )
         self.conflicting_keys = tuple(conflicting_keys)
         self.version = version
+
+
+class PlaceLostError(StateError):
+    """The place of the commit was given back, overtaken or expired; nothing was applied: run again with a new place."""
+
+    reason = "PLACE_LOST"
+    code = grpc.StatusCode.ABORTED
+
+    def __init__(self, place_id: int, details: Sequence[Message] = ()) -> None:
+        """Creates the error."""
+        super().__init__(
+            f"place {place_id} has passed; run again with a new one", metadata={"place_id": place_id}, details=details
+        )
+        self.place_id = place_id
+
+
+class OutOfOrderError(StateError):
+    """Number or time of a linear commit does not exceed that of its parent; nothing was applied: run again."""
+
+    reason = "OUT_OF_ORDER"
+    code = grpc.StatusCode.ABORTED
+
+    def __init__(
+        self, given: tuple[int, int], parent: tuple[int, int], version: int, details: Sequence[Message] = ()
+    ) -> None:
+        """Creates the error.
+
+        Args:
+            given: Number and time of the commit.
+            parent: Number and time of its parent.
+            version: Version of the parent.
+            details: Details for callers.
+        """
+        super().__init__(
+            f"number {given[0]} and time {given[1]} ns must exceed the parent's, {parent[0]} and {parent[1]} ns",
+            metadata={
+                "number": given[0],
+                "time_ns": given[1],
+                "parent_number": parent[0],
+                "parent_time_ns": parent[1],
+                "version": version,
+            },
+            details=details,
+        )
+        self.given, self.parent, self.version = given, parent, version
+
+
+class HolderUnknownError(StateError):
+    """No open stream holds places under this id: open `HoldPlaces` again."""
+
+    reason = "HOLDER_UNKNOWN"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, holder_id: int) -> None:
+        """Creates the error."""
+        super().__init__(f"no open stream has holder id {holder_id}", metadata={"holder_id": holder_id})
 
 
 class BlockNotFoundError(StateError):

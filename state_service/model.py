@@ -75,6 +75,8 @@ class WriteBatch:
     """When to acknowledge."""
     epoch: int = 0
     """Writer's epoch the caller believes in; 0: not checked."""
+    place_id: int = 0
+    """Place whose turn the commit waits for; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,3 +323,15 @@ class Reader:
         if block is not None:
             self._check_live(block)
         return found
+
+    async def seen(self, tx_hashes: Sequence[bytes], view: View = View()) -> list[tuple[bytes, StoredReceipt]]:  # noqa: B008 - immutable
+        """Returns those transactions that the chain from the block of a view down holds, with their receipts.
+
+        Raises:
+            BlockNotFoundError, VersionUnavailableError: see `resolve`.
+            CorruptionError: a stored record is damaged.
+        """
+        if not tx_hashes:
+            return []
+        found = await self.receipts(tx_hashes, view)
+        return [(key, receipt) for key, receipt in zip(tx_hashes, found, strict=True) if receipt is not None]

@@ -5,10 +5,16 @@ from typing import Any
 
 import grpc.aio
 
+from chassis.errors import DrainingError
 from iost.state.v1 import state_service_pb2 as pb
 from iost.state.v1 import state_service_pb2_grpc as rpc
 from state_service import convert
-from state_service.errors import InvalidRequestError, WriteConflictError
+from state_service.errors import (
+    InvalidRequestError,
+    OutOfOrderError,
+    PlaceLostError,
+    WriteConflictError,
+)
 from state_service.feed import Position, Unwind
 from state_service.metrics import COMMIT_SECONDS, CONFLICTS
 from state_service.model import View
@@ -26,23 +32,52 @@ class StateServicer(rpc.StateServiceServicer):
         self._store = store
 
     async def OpenView(self, request: pb.OpenViewRequest, context: Context) -> pb.OpenViewResponse:
-        """Opens a view."""
+        """Opens a view, with a place if one is asked for."""
         convert.check_version(request.known_version, "known_version")
         if request.max_changed_count < 0:
             raise InvalidRequestError("a count is not negative", field="max_changed_count")
         wanted = convert.check_keys(request.keys, convert.MAX_BATCH_GET_KEYS, "keys")
         hashes = convert.check_hashes(request.tx_hashes)
         at = convert.to_view(request.at)
-        reader = self._store().reader
-        opened = await reader.open_view(
-            request.known_version,
-            request.known_block_id,
-            request.max_changed_count or convert.DEFAULT_CHANGED_KEYS,
-            wanted,
-            at,
-        )
-        found = await reader.receipts(hashes, at) if hashes else ()
-        return convert.from_opened_view(opened, wanted, zip(hashes, found, strict=bool(hashes)))
+        store = self._store()
+        place = None
+        if request.HasField("place"):
+            if at.version or at.block_id:
+                raise InvalidRequestError("a place comes with the newest view only", field="place")
+            place = await store.places.claim(convert.to_place_wish(request.place))
+        try:
+            opened = await store.reader.open_view(
+                request.known_version,
+                request.known_block_id,
+                request.max_changed_count or convert.DEFAULT_CHANGED_KEYS,
+                wanted,
+                at,
+            )
+            seen = await store.reader.seen(hashes, at)
+        except BaseException:
+            if place is not None:
+                store.places.give_back(place.place_id)
+            raise
+        if place is not None and seen:
+            store.places.give_back(place.place_id)
+            place = None
+        return convert.from_opened_view(opened, wanted, seen, place)
+
+    async def HoldPlaces(self, request: pb.HoldPlacesRequest, context: Context) -> AsyncIterator[pb.HoldPlacesResponse]:
+        """Registers a holder for as long as the stream lasts."""
+        places = self._store().places
+        holder_id = places.enter()
+        try:
+            yield pb.HoldPlacesResponse(holder_id=holder_id)
+            await places.closed()
+        finally:
+            places.leave(holder_id)
+        raise DrainingError
+
+    async def GiveBackPlace(self, request: pb.GiveBackPlaceRequest, context: Context) -> pb.GiveBackPlaceResponse:
+        """Gives back a place that is not needed."""
+        self._store().places.give_back(request.place_id)
+        return pb.GiveBackPlaceResponse()
 
     async def BatchGet(self, request: pb.BatchGetRequest, context: Context) -> pb.BatchGetResponse:
         """Reads keys at a view."""
@@ -85,6 +120,8 @@ class StateServicer(rpc.StateServiceServicer):
         except WriteConflictError as error:
             CONFLICTS.inc()
             raise convert.with_conflict_detail(error) from error
+        except (PlaceLostError, OutOfOrderError) as error:
+            raise convert.with_order_detail(error, self._store().tree.head.version) from error
 
     async def FinalizeBlock(self, request: pb.FinalizeBlockRequest, context: Context) -> pb.FinalizeBlockResponse:
         """Makes a commit and its ancestors final."""

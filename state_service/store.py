@@ -5,6 +5,7 @@ No protobuf but for the header of a commit, whose number and time order blocks (
 Read:    view -> block -> L2 (`tree`) -> L1 (`cache`) -> engine            see `reader`
 Commit:  duplicate? room? conflicts? -> commitment -> L2 -> `journal`      see `committer`
 Fold:    final versions -> STATE, receipts; L1 told; L2 shrinks            see `flusher`
+Order:   number and time of a batch without header -> its turn             see `places`
 Follow:  L2 or journal -> change feed, events                              see `feed`
 """
 
@@ -19,8 +20,10 @@ from state_service.config import StateConfig
 from state_service.errors import StateError
 from state_service.feed import Feed
 from state_service.flusher import Flusher
+from state_service.headers import BlockTime
 from state_service.history import History
 from state_service.journal import Journal
+from state_service.places import Places
 from state_service.reader import Reader
 from state_service.recovery import recover
 from state_service.storage import StorageEngine
@@ -43,6 +46,7 @@ class Store:
     feed: Feed
     reader: Reader
     committer: Committer
+    places: Places
     _settling: asyncio.Task[None] | None = None
 
     def on_published(self, blocks: Sequence[Block]) -> None:
@@ -65,6 +69,7 @@ class Store:
     async def close(self) -> None:
         """Finishes what was accepted, ends the background tasks and closes the engine."""
         self.feed.close()
+        self.places.close()
         await self.journal.stop()
         await self.committer.changes.finished()
         if self._settling is not None:
@@ -104,8 +109,9 @@ async def open_store(
     journal = Journal(engine, tree, on_published=lambda blocks: store.on_published(blocks), on_failure=on_failure)
     flusher = Flusher(config, tree, cache, journal, history, recovered.floor)
     reader = Reader(config, engine, tree, cache, history, flusher, recovered.epoch, journal.condemn)
-    committer = Committer(config, tree, journal, history, flusher, feed, reader)
-    store = Store(config, engine, tree, cache, history, journal, flusher, feed, reader, committer)
+    places = Places(config, lambda: BlockTime(tree.tip.number, tree.tip.time_ns))
+    committer = Committer(config, tree, journal, history, flusher, feed, reader, places)
+    store = Store(config, engine, tree, cache, history, journal, flusher, feed, reader, committer, places)
     journal.start()
     flusher.start()
     store.on_published(())

@@ -103,13 +103,6 @@ class VmConfig(ServerConfig):
         reason="more than 1,000 contracts of the largest size that an author may publish",
         minimum=1 << 20,
     )
-    conflict_attempts: int = setting(
-        8,
-        unit="runs",
-        help="how often a batch is run when others keep changing what it reads",
-        reason="batches of one service are serialised after a conflict, so that only other services can cause more",
-        minimum=1,
-    )
     cache_dir: Path = setting(
         Path(".v8vm/vm"),
         unit="path",

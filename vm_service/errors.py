@@ -83,7 +83,7 @@ class BatchStoppedError(VmError):
 
 
 class WriteConflictError(VmError):
-    """The keys that the batch reads kept changing; nothing was committed."""
+    """The deadline of the batch's callers passed while others kept changing what it reads; nothing was committed."""
 
     reason = "WRITE_CONFLICT"
     code = grpc.StatusCode.ABORTED

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vm_service import base58
 from vm_service.errors import GenesisError
-from vm_service.model import Batch, BlockContext, KernelTransaction, Mode, Result, View
+from vm_service.model import Batch, BlockContext, KernelTransaction, Mode, PlaceWish, Result, View
 from vm_service.state_keys import StoredValue, append_field, contract_key, field_key, listing_key, plain_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import Entry, OpenedView
@@ -252,7 +252,12 @@ class _SeedReader:
         self._cells = cells
 
     def open_view(
-        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+        self,
+        known: View | None,
+        keys: Sequence[str],
+        at: View | None = None,
+        hashes: Sequence[bytes] = (),
+        place: PlaceWish | None = None,
     ) -> OpenedView:
         return OpenedView(View(), None, self.get_many(keys, View()))
 
@@ -286,7 +291,7 @@ def build(genesis: Genesis) -> FirstVersion:
     block = BlockContext(0, b"", genesis.witness, genesis.time_ns)
     transactions = [_transaction(number, genesis, action) for number, action in enumerate(actions)]
     with Executor(_SeedReader(cells)) as executor:
-        result = executor.run(Batch(Mode.EXECUTE, lambda _: block, transactions))
+        result = executor.run(Batch(Mode.EXECUTE, lambda *_: block, transactions))
     for action, outcome in zip(actions, result.results, strict=True):
         _require_success(action, outcome)
     writes = {**cells, **result.writes}

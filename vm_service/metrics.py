@@ -13,7 +13,8 @@ QUEUE_WAIT = METRICS.histogram("queue_wait_seconds", "Time that the oldest reque
 BATCH_TIME = METRICS.histogram("batch_seconds", "Time from lease to answer of a batch.")
 QUEUED = METRICS.gauge("queued_items", "Items that wait for a worker.")
 CONFLICTS = METRICS.counter("conflicts_total", "Runs of a batch that were void because others changed what it read.")
-COMMIT_LANES = METRICS.gauge("commit_lanes", "Batches that may commit at the same time; conflicts halve it.")
+PLACE_WAITS = METRICS.counter("place_waits_total", "Views that were opened later because of others' commits.")
+COMMIT_LANES = METRICS.gauge("commit_lanes", "Batches that may commit at the same time; contention halves it.")
 STATE_READS = METRICS.counter("state_read_calls_total", "Calls to the state service from inside a running batch.")
 
 WORKERS = METRICS.gauge("workers", "Workers, by what they do.", ("state",))

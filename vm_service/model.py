@@ -5,7 +5,7 @@ Answers of the kernel are msgspec structs, since they come as JSON text and are 
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,36 @@ class View:
     """Version of the commit; 0 is the empty store."""
     block_id: bytes = b""
     """Its commit id; empty when only the version is known."""
+    number: int | None = field(default=None, compare=False)
+    """Number of its block; None when not known."""
+    time_ns: int = field(default=0, compare=False)
+    """Time of its block, nanoseconds since 1970; 0 when not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWish:
+    """Asks the store for the place of a batch in the order of commits."""
+
+    expected_ms: int = 0
+    """How long the run is expected to take."""
+    first: bool = False
+    """The batch lost before: no other may commit between its view and its commit."""
+    cells: Collection[int] = ()
+    """Numbers of its contended cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Place of a batch in the order of commits: number and time, when it brings none."""
+
+    place_id: int
+    """Names it at the store."""
+    number: int
+    """Number of the block."""
+    time_ns: int
+    """Time of the block, nanoseconds since 1970."""
+    waited: bool = False
+    """The view was opened later because of an earlier place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +93,8 @@ class Batch:
 
     mode: Mode
     """What for."""
-    block: Callable[[View], BlockContext]
-    """Block context on a view: an open batch takes its number and parent from the view it happens to run on."""
+    block: Callable[[View, Place | None], BlockContext]
+    """Block context on a view, with the place of the batch if it asked for one."""
     transactions: Sequence[KernelTransaction] = ()
     """Transactions in order."""
     calls: Sequence[KernelCall] = ()
@@ -79,6 +109,8 @@ class Batch:
     """Places of items whose failures are traced: they run on images that know their source."""
     hashes: Sequence[bytes] = ()
     """Hashes of the transactions: the batch does not run when the store knows one of them. Not with `at`."""
+    place: PlaceWish | None = None
+    """Ask for a place; None: run without one."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -180,6 +212,8 @@ class BatchResult:
     """Every key read, failed transactions included, with the version seen."""
     writes: Mapping[str, str | None]
     """Effects of the whole batch; None deletes."""
+    place: Place | None = None
+    """Its place in the order of commits, if it asked for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +242,5 @@ class Limits:
     """V8 heap in use at which a transaction is stopped."""
     image_bytes: int = 64 << 20
     """Text of installed images held hot; more are kept only as long as there is room."""
-    conflict_attempts: int = 8
-    """How often a batch is run before it is answered as conflicting."""
     flags: tuple[str, ...] = field(default=())
     """V8 flags beyond the fixed ones."""

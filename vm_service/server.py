@@ -20,7 +20,7 @@ from vm_service.manager.supervisor import WorkerProcess, WorkerState
 from vm_service.worker.channel import Kind
 
 Handler: TypeAlias = Callable[[bytes, Any], Awaitable[bytes]]
-"""Takes the bytes of a request and grpc's context, which is not looked at."""
+"""Takes the bytes of a request and grpc's context."""
 
 EXECUTION: Final[str] = execution_service_pb2.DESCRIPTOR.services_by_name["ExecutionService"].full_name
 COMPILATION: Final[str] = compilation_service_pb2.DESCRIPTOR.services_by_name["CompilationService"].full_name
@@ -67,8 +67,8 @@ def _as_is(raw: bytes) -> bytes:
 
 
 def _work_handler(manager: VMManager, kind: Kind) -> Handler:
-    async def handle(request: bytes, _context: object) -> bytes:
-        return await manager.submit(kind, request)
+    async def handle(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        return await manager.submit(kind, request, context.time_remaining())
 
     return handle
 

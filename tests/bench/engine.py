@@ -11,7 +11,7 @@ from tests.conformance.go_json import account_json, compact
 from tests.conformance.ledger import Ledger
 from vm_service import base58
 from vm_service.compiler.pipeline import image_key
-from vm_service.model import Batch, BlockContext, KernelTransaction, Mode, View
+from vm_service.model import Batch, BlockContext, KernelTransaction, Mode
 from vm_service.state_keys import StoredValue, contract_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest
@@ -101,7 +101,7 @@ def contract_transfer(number: int) -> KernelTransaction:
     return _transaction(number, TOKEN_ID, compact([_account(number), _account(number * 7 + 1), "3"]))
 
 
-def _context(_: View) -> BlockContext:
+def _context(*_: object) -> BlockContext:
     return BlockContext(1, bytes(32), "witness", TIME_NS)
 
 

@@ -118,7 +118,7 @@ def calls(count: int, rounds: int) -> dict[str, float]:
     def call(number: int, argument: int) -> float:
         asked = {"contract": f"Contract{number:044}", "action": "m", "data": f"[{argument}]", "publisher": "alice"}
         started = time.perf_counter()
-        batch = Batch(Mode.CALL, lambda _: BLOCK, calls=[{**asked, "gas_limit": 400_000_000}])
+        batch = Batch(Mode.CALL, lambda *_: BLOCK, calls=[{**asked, "gas_limit": 400_000_000}])
         result = executor.run(batch)
         taken = time.perf_counter() - started
         executor.drop(result)

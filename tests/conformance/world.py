@@ -118,7 +118,7 @@ class World:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    def _block_context(self, _: object) -> BlockContext:
+    def _block_context(self, *_: object) -> BlockContext:
         block = self.block
         return BlockContext(block.number, block.parent_hash, block.witness, block.time_ns)
 
@@ -190,8 +190,8 @@ class World:
         outcome.gas = None if outcome.gas is None else outcome.gas // 100
         return outcome
 
-    def _bare_context(self, view: object) -> BlockContext:
-        context = self._block_context(view)
+    def _bare_context(self, *_: object) -> BlockContext:
+        context = self._block_context()
         if self.scenario.level != "vm" or self.block.known:
             return context
         return replace(context, number=None, parent_hash=None, witness=None, time_ns=None)  # type: ignore[arg-type]

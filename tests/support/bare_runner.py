@@ -32,4 +32,4 @@ class BareRunner:
 def bare_batch(source: str, gas_limit: int) -> Batch:
     """Makes a batch that calls `run` of a source."""
     call = {"contract": "Contractbench", "action": "run", "data": "[]", "source": source, "gas_limit": gas_limit}
-    return Batch(Mode.BARE, lambda _: BLOCK, calls=[call])
+    return Batch(Mode.BARE, lambda *_: BLOCK, calls=[call])

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.memory_state import MemoryState
 from vm_service import base58, genesis
-from vm_service.model import Batch, BatchResult, BlockContext, Mode, View
+from vm_service.model import Batch, BatchResult, BlockContext, Mode, Place, View
 from vm_service.state_keys import StoredValue, contract_key, field_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest
@@ -96,7 +96,7 @@ class KernelWorld:
         """Runs read-only calls."""
         return self.executor.run(Batch(Mode.CALL, self._block, calls=calls))
 
-    def _block(self, _: View) -> BlockContext:
+    def _block(self, _: View, __: Place | None) -> BlockContext:
         return BlockContext(1, bytes(32), "witness", TIME_NS)
 
     def _kernel_form(

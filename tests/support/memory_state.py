@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from iost.state.v1 import state_service_pb2
-from vm_service.model import Committed, View
+from vm_service.model import Committed, PlaceWish, View
 from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, OpenedView
 
 
@@ -52,7 +52,12 @@ class MemoryState:
         return {key: value for key, value in found if value is not None}
 
     def open_view(
-        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+        self,
+        known: View | None,
+        keys: Sequence[str],
+        at: View | None = None,
+        hashes: Sequence[bytes] = (),
+        place: PlaceWish | None = None,
     ) -> OpenedView:
         """As StateReader."""
         self.views += 1

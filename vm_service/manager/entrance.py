@@ -4,8 +4,8 @@ Requests stand in lanes. A lane runs some batches at once; which lane goes next 
 
 * `blocks`: one at a time, since each builds on the one before;
 * `commits`: transactions of callers. Waiting requests are gathered into one batch: when a worker is free nothing waits,
-  under load batches grow. How many batches commit at once adapts to conflicts: halved by one, one more after a while.
-  A batch that loses against others again and again is run alone (`gate.py`);
+  under load batches grow. How many batches commit at once adapts to contention: halved when a batch lost a run or had
+  to wait for others, one more after a while;
 * `trials`: transactions of contracts that are not known to be quick (`pace.py`), one request at a time for each worker
   but one, so that everybody else waits for none of them;
 * `reads`: dry runs, validation, calls, compiling: as many as there are workers.
@@ -23,7 +23,6 @@ from google.rpc import status_pb2
 from chassis.errors import DrainingError, RemoteError, ServiceError
 from vm_service import forms, metrics
 from vm_service.errors import MalformedRequestError, PoolSaturatedError
-from vm_service.manager.gate import CommitGate
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pace import Pace
 from vm_service.manager.pool import Pool
@@ -47,29 +46,24 @@ class Job:
     request: bytes
     shape: forms.Shape
     answer: asyncio.Future[bytes]
+    deadline: float | None = None
+    """Monotonic seconds at which its caller gives up."""
     since: float = field(default_factory=time.monotonic)
 
 
 class Lane:
     """A queue of jobs and how many of its batches may run at once."""
 
-    def __init__(self, limit: int | None, gate: CommitGate | None = None) -> None:
-        """Creates an empty lane.
-
-        Args:
-            limit: most batches at a time; None: as many as there are workers.
-            gate: what its batches go through when they commit.
-        """
+    def __init__(self, limit: int | None) -> None:
+        """Creates an empty lane; `limit`: most batches at a time; None: as many as there are workers."""
         self.limit = limit
-        self.gate = gate
         self.running = 0
         self.jobs: deque[Job] = deque()
 
     @property
     def ready(self) -> bool:
         """Whether a batch could start, given a worker."""
-        free = self.limit is None or self.running < self.limit
-        return bool(self.jobs) and free and (self.gate is None or self.gate.open)
+        return bool(self.jobs) and (self.limit is None or self.running < self.limit)
 
     def gather(self, max_items: int) -> list[Job]:
         """Takes the jobs of the next batch, in order: the first, and those that may share a batch with it."""
@@ -88,18 +82,18 @@ class Lane:
 
 
 class CommitLane(Lane):
-    """A lane whose limit follows conflicts: additive increase, multiplicative decrease."""
+    """A lane whose limit follows contention: additive increase, multiplicative decrease."""
 
-    def __init__(self, most: Callable[[], int], gate: CommitGate | None = None) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
         """Creates the lane; `most` tells the largest limit that makes sense now."""
-        super().__init__(1, gate)
+        super().__init__(1)
         self._most = most
         self._calm = 0
 
-    def learn(self, conflict_count: int) -> None:
-        """Adapts the limit to the conflicts that a batch met."""
+    def learn(self, contention_count: int) -> None:
+        """Adapts the limit to the runs that a batch lost and the times that it waited for others."""
         limit = self.limit or 1
-        if conflict_count:
+        if contention_count:
             self.limit, self._calm = max(1, limit // 2), 0
             return
         self._calm += 1
@@ -110,9 +104,9 @@ class CommitLane(Lane):
 class TrialLane(Lane):
     """A lane whose requests share no batch, and never take all workers when there are several."""
 
-    def __init__(self, worker_count: Callable[[], int], gate: CommitGate | None = None) -> None:
+    def __init__(self, worker_count: Callable[[], int]) -> None:
         """Creates the lane; `worker_count` tells how many workers take work."""
-        super().__init__(None, gate)
+        super().__init__(None)
         self._worker_count = worker_count
 
     @property
@@ -153,10 +147,9 @@ class Entrance:
         self._on_figures = on_figures
         self._pool: Pool | None = None
         self._pace = Pace()
-        gate = CommitGate()
-        self.blocks = Lane(1, gate)
-        self.commits = CommitLane(self._worker_count, gate)
-        self.trials = TrialLane(self._worker_count, gate)
+        self.blocks = Lane(1)
+        self.commits = CommitLane(self._worker_count)
+        self.trials = TrialLane(self._worker_count)
         self.reads = Lane(None)
         self._lanes = (self.blocks, self.commits, self.trials, self.reads)
         self._queued = 0
@@ -173,8 +166,13 @@ class Entrance:
 
     # -- requests ------------------------------------------------------------------------------------------------
 
-    async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
+    async def submit(self, kind: channel.Kind, request: bytes, timeout_s: float | None = None) -> bytes:
         """Runs one serialised request and returns its serialised response.
+
+        Args:
+            kind: kind of the request.
+            request: the request.
+            timeout_s: time until the caller gives up; None: it never does.
 
         Raises:
             MalformedRequestError: the request has no acceptable form.
@@ -187,7 +185,8 @@ class Entrance:
             raise DrainingError
         if self._queued and self._queued + shape.item_count > self._queue_count:
             raise PoolSaturatedError(self._queued, self._queue_count)
-        job = Job(kind, request, shape, asyncio.get_running_loop().create_future())
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        job = Job(kind, request, shape, asyncio.get_running_loop().create_future(), deadline)
         self._lane(kind, shape).jobs.append(job)
         self._queued += shape.item_count
         self.pump()
@@ -233,8 +232,6 @@ class Entrance:
         """Leases a worker and runs a batch on it. REQUIRES: a worker is free."""
         contracts: Collection[str] = {name for job in batch for name in job.shape.contracts}
         lane.running += 1
-        if lane.gate is not None:
-            lane.gate.enter()
         task = asyncio.get_running_loop().create_task(self._run(pool, pool.take(contracts), lane, batch, contracts))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -255,14 +252,19 @@ class Entrance:
         end = "failed"
         try:
             requests = [job.request for job in batch]
-            answer = await self._retries.run(pool, worker, kind, requests, contracts)
+            count = sum(job.shape.item_count for job in batch)
+            answer = await self._retries.run(
+                pool,
+                worker,
+                kind,
+                requests,
+                contracts,
+                expected_ms=int(count * self._pace.expected_s(contracts) * 1000),
+                deadline=_last_deadline(batch),
+            )
             self._learn(lane, answer.figures)
             if lane in (self.commits, self.trials):
-                self._learn_pace(batch, contracts, time.monotonic() - started)
-            if lane.gate is not None and isinstance(answer, channel.Failed) and answer.conflict:
-                await lane.gate.become_alone()
-                answer = await self._retries.run(pool, None, kind, requests, contracts, patient=True)
-                self._learn(lane, answer.figures)
+                self._learn_pace(batch, contracts, time.monotonic() - started - answer.figures.idle_ms / 1000)
             _deliver(batch, answer)
             end = "answered"
             metrics.ITEMS.labels(kind).inc(sum(job.shape.item_count for job in batch))
@@ -275,8 +277,6 @@ class Entrance:
             metrics.BATCH_TIME.observe(time.monotonic() - started)
             self._load.end()
             lane.running -= 1
-            if lane.gate is not None:
-                lane.gate.leave()
             self.pump()
             self._notice_drained()
 
@@ -285,11 +285,12 @@ class Entrance:
         if self._on_figures is not None:
             self._on_figures(figures)
         metrics.CONFLICTS.inc(figures.conflict_count)
+        metrics.PLACE_WAITS.inc(figures.wait_count)
         metrics.STATE_READS.inc(figures.read_call_count)
         for tier, count in (("pinned", figures.pinned), ("recent", figures.recent), ("cold", figures.cold)):
             metrics.HOT_USES.labels(tier).inc(count)
         if isinstance(lane, CommitLane):
-            lane.learn(figures.conflict_count)
+            lane.learn(figures.conflict_count + figures.wait_count)
             metrics.COMMIT_LANES.set(lane.limit or 0)
 
     def _learn_pace(self, batch: list[Job], contracts: Collection[str], seconds: float) -> None:
@@ -334,6 +335,12 @@ class Entrance:
     def queued(self) -> int:
         """Items that wait for a worker."""
         return self._queued
+
+
+def _last_deadline(batch: list[Job]) -> float | None:
+    """Returns when the last caller of a batch gives up; None when one never does."""
+    deadlines = [job.deadline for job in batch if job.deadline is not None]
+    return max(deadlines) if len(deadlines) == len(batch) else None
 
 
 def _deliver(batch: list[Job], answer: channel.Done | channel.Failed) -> None:

@@ -91,7 +91,6 @@ class VMManager:
             transaction_ms=config.transaction_ms,
             heap_bytes=config.heap_bytes,
             image_bytes=config.image_bytes,
-            conflict_attempts=config.conflict_attempts,
             state_timeout_ms=config.state_timeout_ms,
             start_ms=config.worker_start_ms,
             chain_id=config.chain_id,
@@ -171,7 +170,7 @@ class VMManager:
             self._pool.set_dark(dark)
             await self._on_serving(not dark)
 
-    async def submit(self, kind: channel.Kind, request: bytes) -> bytes:
+    async def submit(self, kind: channel.Kind, request: bytes, timeout_s: float | None = None) -> bytes:
         """Runs one request; see `Entrance.submit`.
 
         Raises:
@@ -179,7 +178,7 @@ class VMManager:
         """
         if self._dark:
             raise NoWorkersError
-        return await self._entrance.submit(kind, request)
+        return await self._entrance.submit(kind, request, timeout_s)
 
     async def drain(self) -> None:
         """Refuses new requests and finishes those that were accepted."""

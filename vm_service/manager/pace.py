@@ -19,6 +19,9 @@ QUICK_S = 0.05
 SLOW_S = 5.0
 """Seconds that a slow contract goes alone: a slow batch of its neighbours' making must not cost it more."""
 
+TYPICAL_S = 0.0005
+"""Seconds that an item of a quick contract is expected to take: what a transfer takes."""
+
 MAX_KNOWN = 10_000
 """Quick contracts remembered; the one used least lately is forgotten first, and tried again."""
 
@@ -33,11 +36,17 @@ class Pace:
         """Knows nothing yet."""
         self._clock = clock
         self._quick: OrderedDict[str, None] = OrderedDict()
-        self._slow: OrderedDict[str, float] = OrderedDict()  # contract -> when its time alone is over
+        self._slow: OrderedDict[str, tuple[float, float]] = (
+            OrderedDict()
+        )  # when its time alone is over, seconds it took
 
     def is_quick(self, contracts: Collection[str]) -> bool:
         """Whether transactions that call these contracts may share a batch."""
         return all(is_trusted(name) or name in self._quick for name in contracts)
+
+    def expected_s(self, contracts: Collection[str]) -> float:
+        """Returns the seconds that an item which calls these contracts is expected to take."""
+        return max((self._slow[name][1] for name in contracts if name in self._slow), default=TYPICAL_S)
 
     def learn(self, contracts: Collection[str], seconds: float) -> bool:
         """Takes note of how long an item of a batch took.
@@ -59,11 +68,11 @@ class Pace:
         if seconds > QUICK_S:
             for name in [name for name in names if name not in self._quick] or names:
                 self._quick.pop(name, None)
-                self._slow[name] = now + SLOW_S
+                self._slow[name] = (now + SLOW_S, seconds)
                 self._slow.move_to_end(name)
             _bound(self._slow)
             return False
-        ready = [name for name in names if self._slow.get(name, now) <= now]
+        ready = [name for name in names if self._slow.get(name, (now,))[0] <= now]
         fresh = [name for name in ready if name not in self._quick]
         for name in ready:
             self._slow.pop(name, None)
@@ -78,6 +87,6 @@ def is_trusted(contract: str) -> bool:
     return contract.endswith(".iost") and contract != PUBLISHER
 
 
-def _bound(table: OrderedDict[str, None] | OrderedDict[str, float]) -> None:
+def _bound(table: OrderedDict[str, None] | OrderedDict[str, tuple[float, float]]) -> None:
     while len(table) > MAX_KNOWN:
         table.popitem(last=False)

@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import metrics
 from vm_service.errors import WorkerLostError
@@ -70,7 +72,8 @@ class Retries:
         requests: Sequence[bytes],
         contracts: Collection[str],
         *,
-        patient: bool = False,
+        expected_ms: int = 0,
+        deadline: float | None = None,
     ) -> channel.Done | channel.Failed:
         """Runs a batch until it is answered.
 
@@ -80,17 +83,19 @@ class Retries:
             kind: kind of its requests.
             requests: its requests.
             contracts: contracts that it calls.
-            patient: nobody else commits now: try as often as the settings allow.
+            expected_ms: how long it is expected to run.
+            deadline: monotonic seconds at which its last caller gives up; None: none does.
 
         Raises:
             WorkerLostError: workers kept ending and no item can be blamed.
             NoWorkersError: there has been no worker for a while.
         """
         blame = _Blame()
+        work = channel.Work(0, kind, list(requests), expected_ms=expected_ms)
         while True:
             worker = worker or await pool.wait(contracts, fresh=blame.losses > 0)
             try:
-                return await self._attempt(pool, worker, kind, requests, blame, patient=patient)
+                return await self._attempt(pool, worker, blame, work, deadline)
             except WorkerGoneError as gone:
                 self._judge(blame, gone, worker)
                 if blame.losses >= MAX_LOSSES or blame.nameless >= MAX_NAMELESS_LOSSES:
@@ -98,19 +103,16 @@ class Retries:
                 worker = None
 
     async def _attempt(
-        self,
-        pool: Pool,
-        worker: WorkerProcess,
-        kind: channel.Kind,
-        requests: Sequence[bytes],
-        blame: _Blame,
-        *,
-        patient: bool,
+        self, pool: Pool, worker: WorkerProcess, blame: _Blame, work: channel.Work, deadline: float | None
     ) -> channel.Done | channel.Failed:
         self._next_id += 1
-        excluded = [*blame.excluded, *self._quarantined()]
-        careful = blame.losses > 0
-        work = channel.Work(self._next_id, kind, list(requests), careful=careful, excluded=excluded, patient=patient)
+        work = msgspec.structs.replace(
+            work,
+            work_id=self._next_id,
+            careful=blame.losses > 0,
+            excluded=[*blame.excluded, *self._quarantined()],
+            timeout_ms=0 if deadline is None else max(1, int((deadline - time.monotonic()) * 1000)),
+        )
         try:
             answer = await worker.run(work)
         except WorkerGoneError:

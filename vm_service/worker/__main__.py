@@ -17,7 +17,6 @@ from chassis import failpoint
 from chassis import logging as chassis_logging
 from chassis.errors import RemoteError, ServiceError, explain
 from vm_service.build import build_id
-from vm_service.errors import WriteConflictError
 from vm_service.model import Limits
 from vm_service.sandbox import snapshot
 from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryError, StuckError
@@ -91,7 +90,6 @@ class Worker:
             transaction_ms=start.transaction_ms,
             heap_bytes=start.heap_bytes,
             image_bytes=start.image_bytes,
-            conflict_attempts=start.conflict_attempts,
             flags=start.flags,
         )
         self._store = StateClient(
@@ -116,6 +114,7 @@ class Worker:
         if found is not None and not (self._executor.from_snapshot and digest == found.digest):
             os._exit(EXIT_SNAPSHOT)
         self._executor.warm(start.hot)
+        self._store.hold_places()
         rehearse()
         self._crowded_bytes = sys.maxsize
         if start.confined:
@@ -185,8 +184,7 @@ class Worker:
     def _failed(self, work: channel.Work, reads: int, error: BaseException) -> channel.Failed:
         shown = error if isinstance(error, Exception) else RuntimeError(str(error))
         status = explain(shown, work.kind).to_status()
-        conflict = isinstance(error, WriteConflictError)
-        return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads), conflict)
+        return channel.Failed(work.work_id, status.SerializeToString(), self._figures(reads))
 
     def _stopped(self, work: channel.Work, error: IsolateError) -> channel.Stopped:
         index, tx_hash = self._current()
@@ -234,6 +232,8 @@ class Worker:
         return channel.Figures(
             transaction_count=self._service.item_count,
             conflict_count=self._service.runner.conflict_count,
+            wait_count=self._service.runner.wait_count,
+            idle_ms=self._service.runner.idle_ms,
             read_call_count=self._store.read_call_count - reads_before,
             heap_bytes=self._heap_bytes(),
             rss_bytes=rss_bytes(),

@@ -38,7 +38,6 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     transaction_ms: int
     heap_bytes: int
     image_bytes: int
-    conflict_attempts: int
     state_timeout_ms: int
     start_ms: int
     chain_id: int
@@ -85,8 +84,10 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag="work"):
     """Announce each item: the same batch lost a worker before, perhaps after its commit."""
     excluded: list[Exclusion] = []
     """Items not to run."""
-    patient: bool = False
-    """Nobody else of this service commits now: run again after each conflict, as often as the limits allow."""
+    expected_ms: int = 0
+    """How long it is expected to run."""
+    timeout_ms: int = 0
+    """Time until its last caller gives up; until then it is run again after each conflict. 0: without end."""
 
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag="ping"):
@@ -102,6 +103,10 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
 
     transaction_count: int = 0
     conflict_count: int = 0
+    wait_count: int = 0
+    """Times that the view of the batch was opened later because of others' places."""
+    idle_ms: int = 0
+    """Time of the batch outside of its last run: void runs, waits, the commit."""
     read_call_count: int = 0
     heap_bytes: int = 0
     rss_bytes: int = 0
@@ -163,8 +168,6 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     work_id: int
     status: bytes
     figures: Figures
-    conflict: bool = False
-    """It failed only because others changed what it read."""
 
 
 class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped"):

@@ -21,15 +21,17 @@ INVARIANTS
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from chassis.errors import RemoteError
 from vm_service import base58, host
 from vm_service.compiler.pipeline import TracedImage
-from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, View
+from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, PlaceWish, View
 from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
 from vm_service.worker import selftest
 from vm_service.worker.compile_stage import CompileStage
+from vm_service.worker.contention import Contention
 from vm_service.worker.hotset import HotSet
 from vm_service.worker.prefetch import AccessPredictor, Call, SequenceReader
 from vm_service.worker.snapshot_store import Snapshot
@@ -93,6 +95,7 @@ class Executor:
         self._view = View()
         self._asked: list[str] = []  # keys read while the present batch ran
         self._predictor = AccessPredictor()
+        self._contention = Contention()
         self._sequences = SequenceReader()
         self._announce = announce
         self._watch: TransactionWatch | None = None
@@ -139,15 +142,16 @@ class Executor:
                 log.info("view_gone", extra={"version": self._view.version, "keys_asked": len(self._asked)})
 
     def _start(self, batch: Batch, wanted: Sequence[str], opened: Callable[[View], None] | None) -> BatchResult:
-        keys = [*wanted, *self._predictor.predict(_calls_of(batch), self._cached)]
-        view = self._state.open_view(self._known, keys, batch.at, batch.hashes)
+        wish, expected = self._wish(batch)
+        keys = [*wanted, *expected]
+        view = self._state.open_view(self._known, keys, batch.at, batch.hashes, wish)
         if view.seen:
             raise SeenError(view.seen)
         self._batch, self._view = batch, view.view
         self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
         if opened is not None:
             opened(view.view)
-        block = batch.block(view.view)
+        block = batch.block(view.view, view.place)
         answer = self._ask(self._begin(batch, block, view, keys))
         while answer.state == "needs":
             answer = self._ask(
@@ -157,12 +161,25 @@ class Executor:
         for result in answer.results:
             if result.bug:
                 log.error("kernel_bug", extra={"bug": result.bug})
-        return BatchResult(view.view, block, answer.results, answer.reads, answer.writes)
+        return BatchResult(view.view, block, answer.results, answer.reads, answer.writes, view.place)
+
+    def _wish(self, batch: Batch) -> tuple[PlaceWish | None, Sequence[str]]:
+        """Returns the wish for a place with the cells that the batch will probably contend for, and keys to read."""
+        if batch.place is None:
+            return None, self._predictor.predict(_calls_of(batch), self._cached)
+        expected = self._predictor.predict(_calls_of(batch), ())
+        cells = {*batch.place.cells, *self._contention.cells(expected)}
+        return replace(batch.place, cells=cells), [key for key in expected if key not in self._cached]
+
+    def contended(self, result: BatchResult) -> Collection[int]:
+        """Returns the cells of a batch that others may want to write as well."""
+        return self._contention.cells([*result.reads, *result.writes])
 
     def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
         """The effects of the last batch were committed; the kernel is told with the next one."""
         self._settled = {"version": committed.version}
         self._cached.update(result.writes)
+        self._contention.wrote(result.writes)
         self._batch = None
         self._make_room()
         if committed.parent_version == result.view.version:
@@ -192,6 +209,7 @@ class Executor:
             self._cached.clear()
         else:
             self._cached.difference_update(changed)
+            self._contention.wrote(changed)
         self._cached.update(keys)
         settled, self._settled = self._settled, None
         return {

@@ -1,18 +1,21 @@
 """Runs the transactions of a batch until each has its outcome: execute, look for earlier executions, commit.
 
-A commit can meet three things, and each has one answer: others changed what was read, so the batch runs again on the
-newest state; the reply was lost, so it is asked for again by the same commit id; a transaction was executed before, so
-it leaves the batch and its first receipt is answered.
+A commit can meet three things, and each has one answer: others changed what was read, or overtook the batch, so it runs
+again on the newest state, with a place that none comes before once it has lost twice; the reply was lost, so it is
+asked for again by the same commit id; a transaction was executed before, so it leaves the batch and its first receipt
+is answered.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import WriteConflictError
-from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, View
+from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, Place, PlaceWish, View
 from vm_service.worker import channel, tracing
 from vm_service.worker.executor import Executor, SeenError
 from vm_service.worker.intake import Item
@@ -21,8 +24,14 @@ from vm_service.worker.state_reader import CommitRequest, ConflictError, FirstEx
 
 Outcome = execution_pb.TransactionOutcome
 
-HASTY_ATTEMPTS = 2
-"""Runs of a batch beside others that commit; then it is better run alone."""
+HASTY_RUNS = 2
+"""Runs that a batch may lose to others; then it asks for a place that none can come before."""
+
+MARGIN = 1.5
+"""Times the measured run that the next run of a batch is expected to take when its place was lost."""
+
+LEAST_EXPECTED_MS = 50
+"""Least time expected of a batch that lost its place: less is not worth a run."""
 
 Judge = Callable[[Sequence[Outcome], Committed], bool]
 """Decides, from outcomes and what a commit would give, whether to commit."""
@@ -82,8 +91,8 @@ class Target:
 
     mode: Mode
     """What it is run for."""
-    block: Callable[[View], BlockContext]
-    """Block context on a view."""
+    block: Callable[[View, Place | None], BlockContext]
+    """Block context on a view, with the place of the batch if it asked for one."""
     at: View | None = None
     """The view to run on; None: the newest."""
     commit_id: bytes = b""
@@ -94,8 +103,43 @@ class Target:
     """The batch lost a worker before, perhaps after its commit."""
     trace: bool = False
     """Lines and columns of failures are wanted."""
-    patient: bool = False
-    """Nobody else of this service commits now: a conflict comes from another service."""
+    placed: bool = False
+    """It brings neither number nor time: both come with its place."""
+    expected_ms: int = 0
+    """How long it is expected to run."""
+    deadline: float = math.inf
+    """Monotonic seconds after which it is not run again."""
+
+
+@dataclass(slots=True)
+class Race:
+    """What a batch learns from runs that were void."""
+
+    expected_ms: int
+    """How long the next run is expected to take."""
+    lost: int = 0
+    """Runs lost to others' commits."""
+    wanted: Sequence[str] = ()
+    """Keys to read along with the next view."""
+    cells: set[int] = field(default_factory=set)
+    """Cells for which it contends."""
+
+    def wish(self, target: Target) -> PlaceWish | None:
+        """Returns the place to ask for; None: none is needed."""
+        if target.mode is not Mode.EXECUTE or target.at is not None or not (target.placed or self.lost):
+            return None
+        first = self.lost >= HASTY_RUNS or not target.placed
+        return PlaceWish(self.expected_ms, first, self.cells)
+
+    def learn(self, conflict: ConflictError, ran_s: float, cells: Collection[int]) -> None:
+        """Takes note of a void run."""
+        self.wanted = conflict.keys
+        self.cells.update(cells)
+        if conflict.late:
+            measured = int(ran_s * MARGIN * 1000)
+            self.expected_ms = max(2 * self.expected_ms, measured, LEAST_EXPECTED_MS)
+        else:
+            self.lost += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +156,7 @@ class Ending:
     """Whether there was a commit, now or before."""
 
 
-def _batch(run: Run, target: Target) -> Batch:
+def _batch(run: Run, target: Target, wish: PlaceWish | None = None) -> Batch:
     # A trace is asked for after the fact: that the transaction was executed before does not answer it.
     looks_back = target.at is None and not target.trace
     return Batch(
@@ -122,6 +166,7 @@ def _batch(run: Run, target: Target) -> Batch:
         at=target.at,
         careful=target.careful,
         hashes=run.hashes if looks_back else (),
+        place=wish,
     )
 
 
@@ -130,6 +175,8 @@ class Runner:
 
     Attributes:
         conflict_count: runs of the last batch that were void because others changed what it read.
+        wait_count: views of the last batch that were opened later because of others' places.
+        idle_ms: time of the last batch outside of its last run.
         running: the batch that runs.
     """
 
@@ -137,23 +184,32 @@ class Runner:
         """Takes both over."""
         self._executor = executor
         self._store = store
-        self.conflict_count = 0
+        self.conflict_count = self.wait_count = self.idle_ms = 0
         self.running: Run | None = None
+        self._opened_at = 0.0
+        self._ran_s = 0.0
 
     def run(self, run: Run, target: Target) -> Ending:
         """Runs and commits until every transaction has its outcome.
 
         Raises:
-            WriteConflictError: others kept changing what the batch reads.
+            WriteConflictError: its deadline passed while others kept changing what the batch reads.
             ServiceError: the store failed.
             HostError, IsolateError: as `Executor.run`.
         """
-        self.running, self.conflict_count = run, 0
-        wanted: Sequence[str] = ()
-        attempts = self._executor.limits.conflict_attempts if target.patient else HASTY_ATTEMPTS
-        while self.conflict_count < attempts:
+        self.running, self.conflict_count, self.wait_count = run, 0, 0
+        began, self._ran_s = time.monotonic(), 0.0
+        try:
+            return self._race(run, target)
+        finally:
+            self._store.give_back_place()
+            self.idle_ms = int((time.monotonic() - began - self._ran_s) * 1000)
+
+    def _race(self, run: Run, target: Target) -> Ending:
+        race = Race(target.expected_ms)
+        while True:
             try:
-                result, block = self._execute(run, target, wanted)
+                result, block = self._execute(run, target, race)
             except SeenError as error:
                 _leave_out(run, error.seen, careful=target.careful)
                 continue
@@ -165,25 +221,30 @@ class Runner:
             except ConflictError as conflict:
                 self._executor.drop(result)
                 self.conflict_count += 1
-                wanted = conflict.keys
-        raise WriteConflictError(self.conflict_count)
+                race.learn(conflict, self._ran_s, self._executor.contended(result))
+            if time.monotonic() >= target.deadline:
+                raise WriteConflictError(self.conflict_count)
 
-    def _execute(self, run: Run, target: Target, wanted: Sequence[str]) -> tuple[BatchResult, View | None]:
+    def _execute(self, run: Run, target: Target, race: Race) -> tuple[BatchResult, View | None]:
         """Executes; the second value is the block of this commit id, when it was committed before.
 
         Earlier executions of the transactions are looked for when the view is opened, or after it: whoever commits one
         of them later changes a key that is read here, at least the publisher's gas, so that nothing is executed twice.
         """
         newest = target.at is None
-        batch = _batch(run, target)
+        batch = _batch(run, target, race.wish(target))
         pending: PendingSeen | None = None
 
         def ask(_: View) -> None:
             nonlocal pending
+            self._opened_at = time.monotonic()
             if target.commit_id or not newest:
                 pending = self._store.ask_seen(() if newest else run.hashes, target.commit_id)
 
-        result = self._executor.run(batch, wanted=wanted, opened=ask)
+        result = self._executor.run(batch, wanted=race.wanted, opened=ask)
+        self._ran_s = time.monotonic() - self._opened_at
+        if result.place is not None and result.place.waited:
+            self.wait_count += 1
         if pending is None:
             return result, None
         seen = pending.result()
@@ -259,6 +320,8 @@ def _commit_request(target: Target, result: BatchResult, executed: Sequence[Outc
         writes=result.writes,
         transactions=[convert.to_record(outcome) for outcome in executed],
         header=header,
+        place_id=result.place.place_id if result.place is not None else 0,
+        reruns=target.placed,
     )
 
 

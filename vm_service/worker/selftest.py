@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from vm_service.model import Batch, BatchResult, BlockContext, KernelTransaction, Mode, View
+from vm_service.model import Batch, BatchResult, BlockContext, KernelTransaction, Mode, PlaceWish, View
 from vm_service.state_keys import StoredValue, contract_key, field_key
 from vm_service.worker.state_reader import Entry, OpenedView
 
@@ -35,7 +35,12 @@ class SeedReader:
         self._cells: Mapping[str, str] = _seed()
 
     def open_view(
-        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+        self,
+        known: View | None,
+        keys: Sequence[str],
+        at: View | None = None,
+        hashes: Sequence[bytes] = (),
+        place: PlaceWish | None = None,
     ) -> OpenedView:
         """As StateReader."""
         return OpenedView(View(), None, self.get_many(keys, View()))
@@ -71,7 +76,7 @@ def batch() -> Batch:
         *(_transaction(2 + n, "transfer", "coin", alice, bobby, "0.125", "memo") for n in range(8)),
         _transaction(10, "transfer", "coin", bobby, alice, "5000", ""),
     ]
-    return Batch(Mode.DRY, lambda _: BLOCK, transactions)
+    return Batch(Mode.DRY, lambda *_: BLOCK, transactions)
 
 
 def digest(result: BatchResult) -> str:

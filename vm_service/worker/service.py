@@ -1,5 +1,6 @@
 """Answers the requests of a batch: protobuf in, protobuf out. One method for each kind of work."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,7 +9,7 @@ from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import BatchStoppedError, BlockRefusedError, NoGenesisError
-from vm_service.model import Batch, BlockContext, Committed, Mode, Need, View
+from vm_service.model import Batch, BlockContext, Committed, Mode, Need, Place, View
 from vm_service.worker import channel, tracing
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
@@ -48,7 +49,7 @@ class BatchService:
             HostError, IsolateError: as `Executor.run`.
         """
         self.runner.running = self._places = None
-        self.runner.conflict_count = 0
+        self.runner.conflict_count = self.runner.wait_count = self.runner.idle_ms = 0
         if work.kind != "compile" and not self._store.has_genesis():
             raise NoGenesisError
         return self._methods[work.kind](work)
@@ -70,15 +71,20 @@ class BatchService:
         requests = [execution_pb.ExecuteTransactionsRequest.FromString(raw) for raw in work.requests]
         first = requests[0]
         transactions = [transaction for request in requests for transaction in request.transactions]
-        now_ns = time.time_ns()
         run = self._admit(
             transactions, work, signatures_checked=first.signatures_checked, assume_signed=first.assume_signed
         )
-        block = _given(first.header) if first.HasField("header") else _open(now_ns)
-        mode = Mode.DRY if first.dry_run else Mode.EXECUTE
-        ending = self.runner.run(
-            run, Target(mode, block, careful=work.careful, patient=work.patient, trace=first.trace)
+        given = first.HasField("header")
+        target = Target(
+            Mode.DRY if first.dry_run else Mode.EXECUTE,
+            _given(first.header) if given else _open(),
+            careful=work.careful,
+            trace=first.trace,
+            placed=not given,
+            expected_ms=work.expected_ms,
+            deadline=_deadline(work),
         )
+        ending = self.runner.run(run, target)
         responses, at = [], 0
         for request in requests:
             end = at + len(request.transactions)
@@ -95,9 +101,9 @@ class BatchService:
     def _validate(self, work: channel.Work) -> list[bytes]:
         """ValidateTransactions."""
         request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
-        now_ns = request.time_ns or time.time_ns()
         run = self._admit(request.transactions, work)
-        ending = self.runner.run(run, Target(Mode.VALIDATE, _open(now_ns), careful=work.careful, trace=request.trace))
+        target = Target(Mode.VALIDATE, _open(request.time_ns), careful=work.careful, trace=request.trace)
+        ending = self.runner.run(run, target)
         response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
         return [response.SerializeToString()]
 
@@ -140,7 +146,7 @@ class BatchService:
         places = [place for place in range(len(request.calls)) if place not in excluded]
         batch = Batch(
             Mode.CALL,
-            _open(time.time_ns()),
+            _open(),
             calls=[convert.kernel_call(request.calls[place]) for place in places],
             at=View(request.version) if request.version else None,
             careful=work.careful,
@@ -237,17 +243,26 @@ class BatchService:
         block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
         at = View(0, request.parent_id) if request.parent_id else None
         block = _given(request.header)
-        return run, Target(Mode.EXECUTE, block, at, block_id, judge, careful=work.careful, patient=work.patient)
+        return run, Target(
+            Mode.EXECUTE,
+            block,
+            at,
+            block_id,
+            judge,
+            careful=work.careful,
+            expected_ms=work.expected_ms,
+            deadline=_deadline(work),
+        )
 
 
-def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:
+def _given(header: block_pb2.BlockHeader) -> Callable[[View, Place | None], BlockContext]:
     """Returns the block context that the caller brought.
 
     Block 0 is genesis, where no authority is checked and no gas is paid: only `v8vm genesis` makes it.
     """
     context = convert.block_context(header)
 
-    def block(_: View) -> BlockContext:
+    def block(_view: View, _place: Place | None) -> BlockContext:
         if context.number == 0:
             raise BlockRefusedError("block 0 is the genesis of the chain, which is committed already")
         return context
@@ -255,9 +270,25 @@ def _given(header: block_pb2.BlockHeader) -> Callable[[View], BlockContext]:
     return block
 
 
-def _open(time_ns: int) -> Callable[[View], BlockContext]:
-    """Returns the block context of work that comes without one: the block after the view."""
-    return lambda view: BlockContext(view.version, view.block_id, "", time_ns)
+def _open(time_ns: int = 0) -> Callable[[View, Place | None], BlockContext]:
+    """Returns the block context of work that comes without one: that of its place, else the block after the view.
+
+    Args:
+        time_ns: time of the block; 0: the place's, else the clock, at least 1 ns after the view's block.
+    """
+
+    def block(view: View, place: Place | None) -> BlockContext:
+        if place is not None:
+            return BlockContext(place.number, view.block_id, "", place.time_ns)
+        number = view.version if view.number is None else view.number + 1
+        return BlockContext(number, view.block_id, "", time_ns or max(time.time_ns(), view.time_ns + 1))
+
+    return block
+
+
+def _deadline(work: channel.Work) -> float:
+    """Returns the monotonic seconds after which a batch is not run again."""
+    return time.monotonic() + work.timeout_ms / 1000 if work.timeout_ms else math.inf
 
 
 def _verdict(exclusion: channel.Exclusion) -> "execution_pb.Verdict.ValueType":

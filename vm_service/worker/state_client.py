@@ -18,12 +18,34 @@ from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import inspection_service_pb2_grpc as inspection_grpc
 from iost.state.v1 import state_service_pb2 as state_pb
 from iost.state.v1 import state_service_pb2_grpc as state_grpc
-from vm_service.model import Committed, View
+from vm_service.model import Committed, Place, PlaceWish, View
 from vm_service.worker.state_reader import CommitRequest, ConflictError, Entry, FirstExecution, OpenedView
 
 M = TypeVar("M", bound=Message)
 NEVER_MS = 2**31 - 1
 """gRPC closes a connection that idles for half an hour; this one could not be opened again."""
+
+
+PLACE_LOST = "PLACE_LOST"
+"""Reason of a commit that came too late for its place."""
+
+OUT_OF_ORDER = "OUT_OF_ORDER"
+"""Reason of a commit whose number or time does not exceed its parent's: no further run helps a given header."""
+
+HOLDER_UNKNOWN = "HOLDER_UNKNOWN"
+"""Reason of a wish for a place whose stream has ended."""
+
+
+class HeldStream(Protocol):
+    """What grpc hands out for a stream of responses."""
+
+    def is_active(self) -> bool:
+        """Whether the stream has not ended."""
+        ...
+
+    def __next__(self) -> state_pb.HoldPlacesResponse:
+        """Waits for the next response; raises grpc.RpcError."""
+        ...
 
 
 class Future(Protocol):
@@ -109,6 +131,9 @@ class StateClient:
         self.epoch = 0
         self._was_ready = False
         self._has_genesis = False
+        self._holding: HeldStream | None = None
+        self._holder_id = 0
+        self._place_id = 0
 
     def connect(self, timeout_s: float) -> None:
         """Waits for the connection.
@@ -144,7 +169,12 @@ class StateClient:
     # -- reads ---------------------------------------------------------------------------------------------------
 
     def open_view(
-        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+        self,
+        known: View | None,
+        keys: Sequence[str],
+        at: View | None = None,
+        hashes: Sequence[bytes] = (),
+        place: PlaceWish | None = None,
     ) -> OpenedView:
         """As StateReader."""
         if at is not None:
@@ -153,11 +183,58 @@ class StateClient:
         if known is not None:
             request.known_version = known.version
             request.known_block_id = known.block_id
-        response = self._call(self._state.OpenView, request)
+        response = self._open(request, place)
         self.epoch = response.epoch
         changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
         seen = {item.tx_hash: FirstExecution(item.receipt, item.version) for item in response.seen}
-        return OpenedView(View(response.version, response.block_id), changed, _entries(response.entries), seen)
+        number = response.header.number if response.HasField("header") else None
+        view = View(response.version, response.block_id, number, response.header.time_ns)
+        return OpenedView(view, changed, _entries(response.entries), seen, self._take_place(response))
+
+    def _open(self, request: state_pb.OpenViewRequest, wish: PlaceWish | None) -> state_pb.OpenViewResponse:
+        if wish is None:
+            return self._call(self._state.OpenView, request)
+        request.place.expected_ms, request.place.first = wish.expected_ms, wish.first
+        request.place.cells.extend(wish.cells)
+        request.place.holder_id = self.hold_places()
+        try:
+            return self._call(self._state.OpenView, request)
+        except RemoteError as error:
+            if error.reason != HOLDER_UNKNOWN:
+                raise
+        self._holding = None  # the store was opened anew meanwhile
+        request.place.holder_id = self.hold_places()
+        return self._call(self._state.OpenView, request)
+
+    # -- places --------------------------------------------------------------------------------------------------
+
+    def hold_places(self) -> int:
+        """Opens the stream that holds places, unless it is open; returns the id of this holder.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        if self._holding is None or not self._holding.is_active():
+            self._holding = self._state.HoldPlaces(state_pb.HoldPlacesRequest())
+            try:
+                self._holder_id = next(self._holding).holder_id
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+        return self._holder_id
+
+    def _take_place(self, response: state_pb.OpenViewResponse) -> Place | None:
+        if not response.HasField("place"):
+            return None
+        given = response.place
+        self._place_id = given.place_id
+        return Place(given.place_id, given.number, given.time_ns, given.waited)
+
+    def give_back_place(self) -> None:
+        """Gives back the place of the last view, without waiting, unless it went with a commit."""
+        if self._place_id:
+            request = state_pb.GiveBackPlaceRequest(place_id=self._place_id)
+            self._state.GiveBackPlace.future(request, timeout=self._timeout_s)
+            self._place_id = 0
 
     def _view_at(self, known: View | None, keys: Sequence[str], at: View) -> OpenedView:
         response = self._batch_get(keys, at)
@@ -192,15 +269,19 @@ class StateClient:
             epoch=self.epoch,
             header=request.header,
             validate_only=validate_only,
+            place_id=request.place_id,
         )
         failpoint.hit("worker.before_commit")
         try:
             response = self._call(self._state.Commit, message)
         except RemoteError as error:
             conflict = error.detail(state_pb.ConflictDetail)
-            if conflict is None:
+            if conflict is None or (error.reason == OUT_OF_ORDER and not request.reruns):
                 raise
-            raise ConflictError([key.decode() for key in conflict.keys]) from error
+            self._place_id = 0
+            raise ConflictError([key.decode() for key in conflict.keys], late=error.reason == PLACE_LOST) from error
+        if not validate_only:
+            self._place_id = 0
         failpoint.hit("worker.after_commit")
         return Committed(response.version, response.commitment, response.parent_version, response.duplicate)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from iost.chain.v1 import receipt_pb2
 from iost.state.v1 import state_service_pb2
-from vm_service.model import Committed, View
+from vm_service.model import Committed, Place, PlaceWish, View
 from vm_service.state_keys import StoredValue, contract_key
 
 Entry = tuple[str | None, int]
@@ -39,15 +39,23 @@ class OpenedView:
     """One for each key asked for, in their order."""
     seen: Mapping[bytes, FirstExecution] = field(default_factory=dict)
     """Transactions asked for that were executed before."""
+    place: Place | None = None
+    """The place asked for."""
 
 
 class ConflictError(Exception):
-    """A commit was refused whole: others changed keys that the batch had read."""
+    """A commit was refused whole: others changed keys that the batch had read, or it was too late for its place."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        """Creates the error; `keys` are those that changed."""
-        super().__init__(f"{len(keys)} keys changed")
+    def __init__(self, keys: Sequence[str], *, late: bool = False) -> None:
+        """Creates the error.
+
+        Args:
+            keys: the keys that changed.
+            late: its place had passed.
+        """
+        super().__init__("its place had passed" if late else f"{len(keys)} keys changed")
         self.keys = tuple(keys)
+        self.late = late
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,22 @@ class CommitRequest:
     """Receipts and events, in order; opaque to whoever executes."""
     header: bytes = b""
     """Serialised block header, kept with the commit."""
+    place_id: int = 0
+    """Place whose turn the commit waits for; 0: none."""
+    reruns: bool = False
+    """Number and time came with the place: a further run gets new ones."""
 
 
 class StateReader(Protocol):
     """Versioned reads. Implementations raise ServiceError when the store cannot be reached."""
 
     def open_view(
-        self, known: View | None, keys: Sequence[str], at: View | None = None, hashes: Sequence[bytes] = ()
+        self,
+        known: View | None,
+        keys: Sequence[str],
+        at: View | None = None,
+        hashes: Sequence[bytes] = (),
+        place: PlaceWish | None = None,
     ) -> OpenedView:
         """Opens a view and reads keys at it.
 
@@ -81,6 +98,7 @@ class StateReader(Protocol):
             keys: keys to read along.
             at: the view to open; None: the newest.
             hashes: transactions that may have been executed before; looked for when `at` is None.
+            place: asks for a place; none is handed out when a transaction was executed before. Only without `at`.
         """
         ...
 

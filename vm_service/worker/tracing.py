@@ -81,11 +81,12 @@ def _selected(batch: Batch, result: BatchResult, places: Sequence[int]) -> tuple
         chosen, indexes = list(places), list(range(len(places)))
     again = replace(
         batch,
-        block=lambda _: result.block,
+        block=lambda *_: result.block,
         transactions=[batch.transactions[place] for place in chosen] if batch.transactions else (),
         calls=[batch.calls[place] for place in chosen] if batch.calls else (),
         at=result.view,
         hashes=(),
+        place=None,
         traced=indexes,
     )
     return again, indexes

@@ -529,3 +529,55 @@ async def test_a_commit_sent_again_after_a_lost_reply_is_applied_once(stubs: Sim
 async def test_buffered_commits_say_so(stubs: SimpleNamespace) -> None:
     done = await stubs.state.Commit(batch(durability=pb.DURABILITY_BUFFERED))
     assert done.durability == pb.DURABILITY_BUFFERED
+
+
+async def hold(stubs: SimpleNamespace) -> tuple[int, grpc.aio.UnaryStreamCall]:
+    """Opens a stream that holds places."""
+    stream = stubs.state.HoldPlaces(pb.HoldPlacesRequest())
+    return (await stream.read()).holder_id, stream
+
+
+async def with_place(stubs: SimpleNamespace, holder_id: int, **wish: object) -> pb.Place:
+    opened = await stubs.state.OpenView(pb.OpenViewRequest(place=pb.PlaceWish(holder_id=holder_id, **wish)))
+    return opened.place
+
+
+def placed(place: pb.Place) -> pb.CommitRequest:
+    header = BlockHeader(number=place.number, time_ns=place.time_ns).SerializeToString()
+    return batch(header=header, place_id=place.place_id)
+
+
+async def test_the_place_of_a_holder_is_given_back_when_its_stream_ends(stubs: SimpleNamespace) -> None:
+    (gone, stream), (stays, other) = await hold(stubs), await hold(stubs)
+    first, second = await with_place(stubs, gone, expected_ms=5000, first=True), await with_place(stubs, stays)
+    assert (second.number, second.time_ns > first.time_ns) == (first.number + 1, True)
+    committing = asyncio.ensure_future(stubs.state.Commit(placed(second)))
+    await asyncio.sleep(0.05)
+    assert not committing.done()
+    stream.cancel()
+    await asyncio.wait_for(committing, 3)
+    error = await refusal(stubs.state.Commit(placed(first)))
+    assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "PLACE_LOST")
+    assert error.detail(pb.ConflictDetail) is not None
+    refused = await refusal(stubs.state.OpenView(pb.OpenViewRequest(place=pb.PlaceWish(holder_id=gone))))
+    assert refused.reason == "HOLDER_UNKNOWN"
+    other.cancel()
+
+
+async def test_no_place_is_handed_out_for_a_batch_that_was_seen_before(stubs: SimpleNamespace) -> None:
+    holder, stream = await hold(stubs)
+    seen = fresh("tx")
+    place = await with_place(stubs, holder)
+    request = placed(place)
+    request.transactions.append(with_events(seen))
+    await stubs.state.Commit(request)
+    wish = pb.PlaceWish(holder_id=holder)
+    opened = await stubs.state.OpenView(pb.OpenViewRequest(place=wish, tx_hashes=[seen.encode()]))
+    assert (len(opened.seen), opened.HasField("place")) == (1, False)
+    assert (await with_place(stubs, holder)).number == place.number + 1
+    stream.cancel()
+
+
+async def test_a_place_goes_with_a_linear_commit_only(stubs: SimpleNamespace) -> None:
+    error = await refusal(stubs.state.Commit(batch(parent_id=b"p", place_id=1)))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT

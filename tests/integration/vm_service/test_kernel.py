@@ -308,7 +308,7 @@ def test_calls_are_priced_by_the_state_and_not_by_what_the_worker_ran_before(wor
     _with_settings(world, '{"Costs":{"GetCost":{"CPU":1000}}}')
     old = world.call([call]).results[0].gas_usage
     with Executor(world.state) as fresh:
-        batch = Batch(Mode.CALL, lambda _: BlockContext(1, bytes(32), "witness", 0), calls=[call])
+        batch = Batch(Mode.CALL, lambda *_: BlockContext(1, bytes(32), "witness", 0), calls=[call])
         new = fresh.run(batch).results[0].gas_usage
 
     assert old == new == before + 70_000

@@ -8,9 +8,11 @@ import asyncio
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
+from iost.chain.v1.block_pb2 import BlockHeader
 from state_service.config import StateConfig
 from state_service.errors import (
     CorruptionError,
@@ -22,6 +24,7 @@ from state_service.errors import (
 from state_service.feed import Position, Unwind
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.model import CommitResult, View, WriteBatch
+from state_service.places import PlaceWish
 from state_service.storage import EngineBatch, Space
 from state_service.store import Store, open_store
 from state_service.tree import Block
@@ -279,3 +282,92 @@ async def test_every_call_ends_when_writes_stop_and_what_was_acknowledged_is_on_
         check_acknowledged(again, weather)
         await check(again)
         await again.close()
+
+
+HURRIED = replace(FOLDING, place_patience_ms=1, place_wait_ms=20, place_limit_ms=8)
+"""Places are overtaken and expire all the time."""
+
+PATIENT = replace(FOLDING, place_patience_ms=10_000, place_wait_ms=10_000)
+"""Nothing is ever late: what goes on goes on because places are given back."""
+
+
+class PlacedStorm(Storm):
+    """Callers whose batches have places: they lose races, vanish, hold places too long, and leave."""
+
+    def __init__(self, store: Store, engine: UnevenEngine, rng: random.Random) -> None:
+        super().__init__(store, engine, rng)
+        self.linear = True
+        store.places.clock = lambda: 10**18 + rng.randrange(-(10**9), 10**9)
+
+    async def _caller(self) -> None:
+        holder = self.store.places.enter()
+        for _ in range(CALLS):
+            call = asyncio.create_task(self._placed(holder))
+            await self._engine.pause()
+            if self.rng.random() < 0.1:
+                call.cancel()
+            try:
+                await call
+            except StateError as error:
+                self.refusals.add(error.reason)
+            except asyncio.CancelledError:
+                if self.rng.random() < 0.5:
+                    self.store.places.leave(holder)
+                    holder = self.store.places.enter()
+        self.store.places.leave(holder)
+
+    async def _placed(self, holder: int) -> None:
+        rng, store = self.rng, self.store
+        cells = rng.sample(KEYS, rng.randint(1, 3))
+        wish = PlaceWish(
+            holder,
+            expected_ms=rng.choice((0, 0, 0, 2, 20_000)),
+            first=rng.random() < 0.2,
+            cells=frozenset(int(key[1:]) for key in cells) if rng.random() < 0.5 else frozenset(),
+        )
+        place = await store.places.claim(wish)
+        opened = await store.reader.open_view(0, b"", 100, cells)
+        for _ in range(rng.choice((0, 1, 30))):
+            await asyncio.sleep(0)
+        if rng.random() < 0.2:
+            store.places.give_back(place.place_id)
+            return
+        batch = WriteBatch(
+            b"p%d" % place.place_id,
+            dict.fromkeys(cells, b"%d" % place.place_id),
+            reads={key: entry.version for key, entry in zip(cells, opened.entries, strict=True)},
+            transactions=(transaction(f"p{place.place_id}", "event"),),
+            header=BlockHeader(number=place.moment.number, time_ns=place.moment.time_ns).SerializeToString(),
+            place_id=place.place_id,
+        )
+        self.acknowledged[batch.commit_id] = await store.committer.commit(batch)
+
+
+@pytest.mark.timeout(30, method="signal")
+@pytest.mark.parametrize("config", [HURRIED, PATIENT], ids=["hurried", "patient"])
+async def test_number_and_time_increase_with_the_version_whatever_becomes_of_places(config: StateConfig) -> None:
+    refusals: set[str] = set()
+    for seed in range(8):
+        rng, disk = random.Random(seed), MemoryDisk()
+        engine = UnevenEngine(disk, rng)
+        store = await open_store(config, engine)
+        weather = PlacedStorm(store, engine, rng)
+        try:
+            await weather.run()
+            order: list[tuple[int, int]] = []
+            async for item in store.feed.follow(Position(0, b""), until_head=True):
+                assert not isinstance(item, Unwind)
+                header = BlockHeader.FromString(item.header)
+                order.append((header.number, header.time_ns))
+            assert len(order) > CALLERS
+            assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(order))
+            check_acknowledged(store, weather)
+            await check(store)
+            assert (store.places.count, store.places.holder_count) == (0, 0)
+            assert not store.places._held
+            assert not store.places._claims
+        finally:
+            await store.close()
+        refusals |= weather.refusals
+    assert "WRITE_CONFLICT" in refusals
+    assert ("PLACE_LOST" in refusals) == (config is HURRIED)

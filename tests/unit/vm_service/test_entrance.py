@@ -61,7 +61,7 @@ class World:
         self.free_count = workers
         self.size = workers
         self.batches: list[tuple[str, list[bytes]]] = []
-        self.patient: list[bool] = []
+        self.terms: list[dict[str, Any]] = []
         self._gates: list[asyncio.Future[channel.Done | channel.Failed]] = []
         values = {"queue_count": 100, "gather_count": 10, **settings}
         self.entrance = Entrance(retries=self, load=LoadMeter(workers), **values)  # type: ignore[arg-type]
@@ -78,12 +78,11 @@ class World:
         kind: str,
         requests: list[bytes],
         _contracts: Collection[str],
-        *,
-        patient: bool = False,
+        **terms: Any,
     ) -> channel.Done | channel.Failed:
         if worker is None:
             self.free_count -= 1
-        self.patient.append(patient)
+        self.terms.append(terms)
         self.batches.append((kind, requests))
         gate: asyncio.Future[channel.Done | channel.Failed] = asyncio.get_running_loop().create_future()
         self._gates.append(gate)
@@ -92,15 +91,10 @@ class World:
         finally:
             self.free_count += 1
 
-    async def finish(self, index: int = 0, conflicts: int = 0) -> None:
+    async def finish(self, index: int = 0, **figures: int) -> None:
         """Answers a running batch: each response repeats its request."""
         gate, (_, requests) = self._gates[index], self.batches[index]
-        gate.set_result(channel.Done(1, requests, channel.Figures(conflict_count=conflicts)))
-        await self.settle()
-
-    async def conflict(self, index: int) -> None:
-        """Answers a running batch: others kept changing what it reads."""
-        self._gates[index].set_result(channel.Failed(1, b"", channel.Figures(conflict_count=2), conflict=True))
+        gate.set_result(channel.Done(1, requests, channel.Figures(**figures)))
         await self.settle()
 
     @staticmethod
@@ -314,26 +308,6 @@ def test_conflicts_halve_the_batches_that_commit_at_once() -> None:
     assert lane.limit == 1
 
 
-async def test_a_batch_that_keeps_losing_runs_alone_before_all_new_ones() -> None:
-    world = World(workers=3)
-    world.entrance.commits.limit = 3
-    requests = [execute(count + 1) for count in range(3)]
-    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests[:2]]
-    await world.settle()
-    assert len(world.batches) == 2
-    await world.conflict(0)
-    tasks.append(asyncio.create_task(world.entrance.submit("execute", requests[2])))
-    await world.settle()
-    assert len(world.batches) == 2  # the third waits, although a worker is free
-    await world.finish(1)
-    assert world.batches[2] == ("execute", [requests[0]])
-    assert world.patient == [False, False, True]
-    await world.finish(2)
-    assert world.batches[3] == ("execute", [requests[2]])
-    await world.finish(3)
-    assert await asyncio.gather(*tasks) == requests
-
-
 async def test_draining_ends_though_the_last_caller_went_while_no_worker_was_free() -> None:
     world = World(workers=0)
     task = asyncio.create_task(world.entrance.submit("execute", execute()))
@@ -347,15 +321,40 @@ async def test_draining_ends_though_the_last_caller_went_while_no_worker_was_fre
     assert world.batches == []
 
 
-async def test_reads_go_on_while_a_batch_waits_to_be_alone() -> None:
-    world = World(workers=3)
-    world.entrance.commits.limit = 2
-    tasks = [asyncio.create_task(world.entrance.submit("execute", execute(count))) for count in (1, 2)]
+async def test_a_batch_is_run_until_its_last_caller_gives_up() -> None:
+    world = World()
+    timeouts = [None, 5.0, 60.0, 5.0, None]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", execute(), timeout)) for timeout in timeouts[:1]]
     await world.settle()
-    await world.conflict(0)
-    tasks.append(asyncio.create_task(world.entrance.submit("call", calls())))
+    tasks += [asyncio.create_task(world.entrance.submit("execute", execute(), timeout)) for timeout in timeouts[1:4]]
     await world.settle()
-    assert world.batches[2][0] == "call"
-    for index in (2, 1, 3):
-        await world.finish(index)
+    began = asyncio.get_running_loop().time()
+    await world.finish(0)
+    tasks.append(asyncio.create_task(world.entrance.submit("execute", execute(), timeouts[4])))
+    await world.finish(1)
+    deadlines = [terms["deadline"] for terms in world.terms]
+    assert (deadlines[0], deadlines[2]) == (None, None)
+    assert 55 < deadlines[1] - began < 65
+    await world.finish(2)
     await asyncio.gather(*tasks)
+
+
+async def test_a_batch_of_a_slow_contract_says_how_long_it_will_run() -> None:
+    world = World()
+    world.entrance._pace.learn(["ContractA"], 1.5)
+    tasks = [asyncio.create_task(world.entrance.submit("execute", calling("ContractA", "ContractA", count=2)))]
+    await world.settle()
+    await world.finish(0)
+    assert world.terms[0]["expected_ms"] == 3000
+    await asyncio.gather(*tasks)
+
+
+async def test_a_contract_is_not_slow_because_its_batch_waited_for_others() -> None:
+    world = World()
+    request = calling("ContractA")
+    task = asyncio.create_task(world.entrance.submit("execute", request))
+    await world.settle()
+    await asyncio.sleep(0.08)
+    await world.finish(0, idle_ms=75)
+    assert await task == request
+    assert world.entrance._pace.is_quick(["ContractA"])
