@@ -65,7 +65,8 @@ class Pool:
             settings: sizes and times.
             start: makes the start message of a worker by its id.
             on_free: called whenever a worker became free.
-            on_start: called after each start with its message and either what the worker said or how it ended.
+            on_start: called after a start with its message and either what the worker said or how it ended by itself;
+                not called when the machine could not spawn it, or when it could not reach the state service.
         """
         self._on_start = on_start
         self._settings = settings
@@ -260,7 +261,7 @@ class Pool:
             self._workers.pop(worker_id, None)
             self.restart_count += 1
             self._back_off_s = min(max(FIRST_BACK_OFF_S, self._back_off_s * 2), LAST_BACK_OFF_S)
-            if message is not None and self._on_start is not None:
+            if message is not None and self._on_start is not None and _own_failure(error):
                 self._on_start(message, None, str(error))
         else:
             self._back_off_s = 0.0
@@ -308,6 +309,11 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _own_failure(error: Exception) -> bool:
+    """Tells whether a start failed because of what the worker was to start from."""
+    return isinstance(error, WorkerGoneError) and not error.detached
 
 
 def _show_start(worker: WorkerProcess, start_s: float) -> None:

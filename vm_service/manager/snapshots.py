@@ -142,10 +142,13 @@ class SnapshotKeeper:
         }
         loop = asyncio.get_running_loop()
         code, output, errors = await loop.run_in_executor(None, self._run_builder, msgspec.json.encode(request))
+        if code == channel.EXIT_DETACHED:  # of the state service: nothing is known of the snapshot, so look again
+            self._built_for = None
+            log.warning("snapshot_postponed", extra={"cause": _cause(errors)})
+            return
         if code != 0:
             self._strikes["build"] += 1
-            cause = errors.decode("utf-8", "replace").strip()[-300:]
-            log.warning("snapshot_not_built", extra={"cause": cause, "exit_code": code})
+            log.warning("snapshot_not_built", extra={"cause": _cause(errors), "exit_code": code})
             metrics.SNAPSHOT_FAILURES.labels("build").inc()
             return
         self._strikes["build"] = 0
@@ -182,3 +185,8 @@ class SnapshotKeeper:
     def path(self) -> Path:
         """Returns the folder of the snapshots."""
         return self._config.cache_dir.absolute()
+
+
+def _cause(errors: bytes) -> str:
+    """Returns the end of what a builder wrote to stderr."""
+    return errors.decode("utf-8", "replace").strip()[-300:]

@@ -26,6 +26,7 @@ from vm_service.model import Limits, Need
 from vm_service.sandbox import snapshot
 from vm_service.sandbox.isolate import IsolateError
 from vm_service.worker import confinement
+from vm_service.worker.channel import EXIT_DETACHED
 from vm_service.worker.compile_stage import CompileStage
 from vm_service.worker.executor import Executor
 from vm_service.worker.selftest import SeedReader
@@ -139,7 +140,7 @@ def _test(flags: tuple[str, ...], blob: bytes) -> bytes:
 
 
 def main(mode: str, flags: tuple[str, ...]) -> NoReturn:
-    """Runs a mode; leaves with 0, or with 1 and a line on stderr."""
+    """Runs a mode; leaves with 0, or with a line on stderr and 1, or 5 when the state service does not answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     confinement.die_with_parent(os.getppid())
     confinement.limit_core_dumps()
@@ -154,7 +155,7 @@ def main(mode: str, flags: tuple[str, ...]) -> NoReturn:
         sys.stdout.buffer.flush()
     except (snapshot.SnapshotError, IsolateError, ServiceError, OSError) as error:
         sys.stderr.write(f"snapshot {mode}: {error}\n")
-        code = 1
+        code = EXIT_DETACHED if isinstance(error, ServiceError) else 1
     sys.stderr.flush()
     os._exit(code)
 

@@ -19,6 +19,7 @@ class FakeWorker:
     """A worker without a process."""
 
     fail_starts = 0
+    failure: Exception = WorkerGoneError("cannot start")
 
     def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["FakeWorker"], None]) -> None:
         self.worker_id = worker_id
@@ -33,7 +34,7 @@ class FakeWorker:
         await asyncio.sleep(0)
         if FakeWorker.fail_starts:
             FakeWorker.fail_starts -= 1
-            raise WorkerGoneError("cannot start")
+            raise FakeWorker.failure
 
     async def stop(self, grace_s: float) -> None:
         self.stopped = True
@@ -55,6 +56,7 @@ def fake_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "WorkerProcess", FakeWorker)
     monkeypatch.setattr(pool_module, "FIRST_BACK_OFF_S", 0.001)
     FakeWorker.fail_starts = 0
+    FakeWorker.failure = WorkerGoneError("cannot start")
 
 
 async def settle() -> None:
@@ -85,6 +87,31 @@ async def test_a_lost_worker_is_replaced_by_a_spare_at_once_and_the_spare_is_mad
     await settle()
     assert len(pool.workers()) == 3
     assert pool.restart_count == 1
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (WorkerGoneError("ended by SIGSEGV"), ["ended by SIGSEGV"] * 2),
+        (WorkerGoneError("left with exit code 5", detached=True), []),
+        (OSError("too many processes"), []),
+    ],
+)
+async def test_a_start_that_failed_for_want_of_something_else_says_nothing_of_its_snapshot(
+    failure: Exception, told: list[str]
+) -> None:
+    causes: list[str] = []
+    FakeWorker.fail_starts, FakeWorker.failure = 2, failure
+
+    def on_start(_message: object, ready: channel.Ready | None, cause: str) -> None:
+        if cause:
+            causes.append(cause)
+
+    settings = PoolSettings(1, 0, start_s=1, silence_s=1)
+    pool = Pool(settings, lambda _id: "start", on_free=lambda: None, on_start=on_start)  # type: ignore[arg-type, return-value]
+    await pool.open()
+    assert causes == told
     await pool.close()
 
 

@@ -30,6 +30,27 @@ def test_a_snapshot_that_cannot_be_removed_is_not_used_again(
     assert keeper.key == ""
 
 
+async def test_a_builder_that_cannot_reach_the_state_service_is_started_again(
+    keeper: SnapshotKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = [channel.EXIT_DETACHED, channel.EXIT_DETACHED, channel.EXIT_DETACHED, 0]
+    monkeypatch.setattr(keeper, "_run_builder", lambda _request: (codes.pop(0), b"key", b"no answer"))
+    for _ in range(4):
+        await keeper.look()
+    assert (keeper.key, codes) == ("key", [])
+
+
+async def test_a_builder_that_fails_is_not_started_for_ever(
+    keeper: SnapshotKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds: list[bytes] = []
+    monkeypatch.setattr(keeper, "_run_builder", lambda request: builds.append(request) or (1, b"", b"wrong"))
+    for name in "abc":
+        keeper.count([name])
+        await keeper.look()
+    assert (keeper.key, len(builds)) == ("", 2)
+
+
 async def test_a_builder_that_starts_after_the_end_is_ended(
     keeper: SnapshotKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
