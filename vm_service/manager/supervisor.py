@@ -129,6 +129,7 @@ class WorkerProcess:
         self._exited = asyncio.Event()
         self._answer: asyncio.Future[channel.Done | channel.Failed | channel.Stopped] | None = None
         self._became_ready: asyncio.Future[None] | None = None
+        self._connected = False
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -159,8 +160,8 @@ class WorkerProcess:
             async with asyncio.timeout(timeout_s):
                 await self._became_ready
         except TimeoutError:
-            self.kill(f"not ready after {timeout_s:.1f} s")
-            raise WorkerGoneError(self._kill_reason) from None
+            self.kill(f"not ready after {timeout_s:.1f} s" + ("" if self._connected else ", without a state service"))
+            raise WorkerGoneError(self._kill_reason, detached=not self._connected) from None
 
     def _watch_exit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Notices the end of the process through a descriptor of it."""
@@ -266,6 +267,8 @@ class WorkerProcess:
                 if message.running_ms > self._silence_s * 1000:
                     self._too_slow = True
                     self.kill(f"a transaction ran for {message.running_ms} ms and could not be stopped")
+            case channel.Connected():
+                self._connected = True
             case channel.Ready():
                 self.ready, self.ready_at = message, time.monotonic()
                 self.figures = message.figures

@@ -98,13 +98,14 @@ class Worker:
             timeout_ms=start.state_timeout_ms,
             on_lost=self._on_store_lost,
         )
+        self._store.connect(CONNECT_SHARE * start.start_ms / 1000)
+        wire.send(channel.Connected())
         found, refused = _adopt(start)
         self._executor = Executor(
             self._store, limits=self._limits, announce=self._announce, snapshot=found, pinned=start.pinned
         )
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
         self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
-        self._store.connect(CONNECT_SHARE * start.start_ms / 1000)
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False

@@ -5,7 +5,8 @@
     message = msgpack array [tag, field ...]            ; msgspec structs below, both ways tagged by their class
 
 Manager to worker: `Start` once, then `Work` one at a time, `Ping` while idle, `Stop` at the end. Worker to manager:
-`Ready` once; for each `Work` any number of `Beat` and `Announce`, then one of `Done`, `Failed`, `Stopped`; `Pong`.
+`Connected` and `Ready` once; for each `Work` any number of `Beat` and `Announce`, then one of `Done`, `Failed`,
+`Stopped`; `Pong`.
 Protobuf messages travel as the bytes they came in: the manager only moves them.
 
 An **item** is a transaction, a call or a source; items of a batch are counted through all its requests from 0.
@@ -124,6 +125,10 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     """The process has grown nearly as far as it may."""
 
 
+class Connected(msgspec.Struct, frozen=True, array_like=True, tag="connected"):
+    """The worker has reached the state service; whatever delays it from here on is its own."""
+
+
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag="ready"):
     """The worker takes work."""
 
@@ -188,7 +193,7 @@ class Pong(msgspec.Struct, frozen=True, array_like=True, tag="pong"):
 
 
 ToWorker: TypeAlias = Start | Work | Ping | Stop
-ToManager: TypeAlias = Ready | Beat | Announce | Done | Failed | Stopped | Pong
+ToManager: TypeAlias = Connected | Ready | Beat | Announce | Done | Failed | Stopped | Pong
 
 _encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)
