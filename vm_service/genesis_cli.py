@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from vm_service import genesis, genesis_file
 from vm_service.convert import to_header
 from vm_service.errors import GenesisError, StoreNotEmptyError
 from vm_service.worker.state_client import StateClient
-from vm_service.worker.state_reader import CommitRequest
+from vm_service.worker.state_reader import CommitRequest, ConflictError
 
 MAX_MESSAGE_BYTES = 64 << 20
 """The first version travels as one commit; the services' own limit."""
@@ -112,8 +113,20 @@ def _commit(first: genesis.FirstVersion, address: str) -> int:
         found = store.commit(request, validate_only=True)  # tells whether anything was committed before
         if not found.duplicate and found.parent_version != 0:
             raise StoreNotEmptyError(address, found.parent_version)
-        version = store.commit(request).version
+        version = _commit_to_empty(store, request, address)
         store.finalize(first.commit_id)  # discarding it would leave an empty store under a running chain
         return version
     finally:
         store.close()
+
+
+def _commit_to_empty(store: StateClient, request: CommitRequest, address: str) -> int:
+    """Commits on the condition that no other genesis came in between: its keys must never have been written.
+
+    Raises:
+        StoreNotEmptyError: another genesis was quicker.
+    """
+    try:
+        return store.commit(replace(request, reads=dict.fromkeys(request.writes, 0))).version
+    except ConflictError as error:
+        raise StoreNotEmptyError(address, 1) from error

@@ -8,6 +8,8 @@ import pytest
 
 from chassis.channels import sync_channel
 from chassis.errors import from_rpc_error
+from iost.state.v1 import inspection_service_pb2 as inspection_pb
+from iost.state.v1 import inspection_service_pb2_grpc as inspection_rpc
 from iost.state.v1 import state_service_pb2 as state_pb
 from iost.state.v1 import state_service_pb2_grpc as state_rpc
 from tests.support.command import v8vm
@@ -16,7 +18,10 @@ from vm_service import genesis_file
 from vm_service.errors import GenesisError
 from vm_service.genesis import build
 from vm_service.genesis_file import load
+from vm_service.model import Committed
 from vm_service.state_keys import StoredValue, contract_key, field_key, plain_key
+from vm_service.worker.state_client import StateClient
+from vm_service.worker.state_reader import CommitRequest
 
 KEY = "217WLmtNfLsTzNjuyKfBo4jvApUUdVoxVLEcEktS3zM3U"
 FILE = f"""
@@ -249,3 +254,25 @@ def test_genesis_is_final_and_applying_it_again_changes_nothing(file: Path, tmp_
         with sync_channel(state.address) as channel, pytest.raises(grpc.RpcError) as caught:
             state_rpc.StateServiceStub(channel).DiscardBlock(state_pb.DiscardBlockRequest(block_id=block_id))
     assert from_rpc_error(caught.value).code is grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_of_two_geneses_at_the_same_time_one_is_refused(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = build(load(READY, {"admin": KEY}))
+    commit = StateClient.commit
+
+    def overtaken(store: StateClient, request: CommitRequest, *, validate_only: bool = False) -> Committed:
+        answer = commit(store, request, validate_only=validate_only)
+        if validate_only:
+            commit(store, CommitRequest(other.commit_id, b"", {}, other.writes))
+        return answer
+
+    monkeypatch.setattr(StateClient, "commit", overtaken)
+    with running_state(tmp_path / "state") as state:
+        code, output = command(file, f"--state-address={state.address}")
+        assert code != 0
+        assert "is not empty: it has version 1" in output
+        with sync_channel(state.address) as channel:
+            head = inspection_rpc.InspectionServiceStub(channel).GetHead(inspection_pb.GetHeadRequest())
+    assert (head.version, head.block_id) == (1, other.commit_id)
