@@ -73,9 +73,23 @@ class StateConfig(ServerConfig):
     feed_versions: int = setting(
         10_000,
         unit="versions",
-        help="folded versions that stay recorded: how far back streams start and repeated commits are known",
-        reason="more than an hour of half-second blocks: a restarted consumer finds its place",
+        help="newest folded versions whose ids are held in memory, and that stay recorded whatever their age and size",
+        reason="more than an hour of half-second blocks, in which a repeated commit or block is known; about 5 MB",
         minimum=1,
+    )
+    history_ms: int = setting(
+        86_400_000,
+        unit="milliseconds",
+        help="time for which folded versions stay recorded, so that change and event streams can start there",
+        reason="a day: an index that stopped in the evening goes on in the morning without starting anew",
+        minimum=0,
+    )
+    history_bytes: int = setting(
+        8 << 30,
+        unit="bytes",
+        help="size of the records of folded versions, before compression, beyond which the oldest are removed earlier",
+        reason="less than half of the 20 GiB volume of deploy/; docs/state.md counts what it holds",
+        minimum=0,
     )
     flush_age_ms: int = setting(
         1000,

@@ -156,16 +156,16 @@ class VersionUnavailableError(StateError):
 
 
 class CursorUnavailableError(StateError):
-    """The stream cannot go on from there without a gap; the message names the oldest version that can be sent."""
+    """The stream cannot go on from there without a gap; the metadata name the oldest version and its block id."""
 
     reason = "CURSOR_UNAVAILABLE"
     code = grpc.StatusCode.FAILED_PRECONDITION
 
-    def __init__(self, version: int, oldest: int, why: str) -> None:
-        """Creates the error."""
+    def __init__(self, version: int, oldest: int, why: str, oldest_id: bytes = b"") -> None:
+        """Creates the error; `oldest_id` is the commit id of the oldest recorded version, if there is one."""
         super().__init__(
             f"cannot stream from version {version}: {why}; the oldest recorded version is {oldest}",
-            metadata={"version": version, "oldest_version": oldest},
+            metadata={"version": version, "oldest_version": oldest, "oldest_block_id": oldest_id.hex()},
         )
 
 

@@ -9,7 +9,8 @@ commit that both chains share, then the other chain's records. `final_only` foll
 dropped.
 
 A position is found on the main chain (`Feed.locate`) by walking along parents, those of live branches and of dropped
-commits alike. Nothing waits between that and choosing the next record, so no change of the chain can slip in between.
+commits alike. Nothing waits between that and choosing the next record, so no change of the chain can slip in between;
+but far back, where everything is folded and cannot change, the walk reads from the disk.
 """
 
 import asyncio
@@ -76,8 +77,8 @@ class Feed:
         """Oldest version that can be given."""
         return self.history.oldest_version or self.tree.root.version + 1
 
-    def locate(self, position: Position) -> Position:
-        """Finds a position on the main chain.
+    async def locate(self, position: Position) -> Position:
+        """Finds a position on the main chain. Waits only where that lies below the held window, which never changes.
 
         Returns:
             The position itself while its commit is on the main chain; otherwise the newest commit of the main chain
@@ -86,16 +87,45 @@ class Feed:
         Raises:
             CursorUnavailableError: before the remembered window, after the head, or of a chain that is not remembered.
         """
-        version = position.version
-        commit_id = self._id_at(version) if position.commit_id is None else position.commit_id
-        while commit_id is not None and commit_id != self._id_at(version):
-            version, commit_id = version - 1, self._parent_of(version, commit_id)
+        version, commit_id = position.version, position.commit_id
         if commit_id is None:
-            raise CursorUnavailableError(position.next_version, self.oldest_version, self._why_unknown(position))
+            commit_id = await self._stored_id(version) if self._below_held(version) else self._id_at(version)
+        while commit_id is not None and not self._below_held(version) and commit_id != self._id_at(version):
+            version, commit_id = version - 1, self._parent_of(version, commit_id)
+        if commit_id is not None and self._below_held(version):
+            version, commit_id = await self._back_to_stored(version, commit_id)
+        if commit_id is None:
+            raise await self._unavailable(position.next_version, self._why_unknown(position))
         found = Position(version, commit_id, position.partial and version == position.version)
         if found.next_version < self.oldest_version:
-            raise CursorUnavailableError(found.next_version, self.oldest_version, "no longer recorded")
+            raise await self._unavailable(found.next_version, "no longer recorded")
         return found
+
+    def _below_held(self, version: int) -> bool:
+        """Tells whether only the disk knows a version of the main chain."""
+        return 0 <= version < self.history.held_from - 1
+
+    async def _stored_id(self, version: int) -> bytes | None:
+        """Returns the commit id of a version below the held window; None when it is not recorded."""
+        if version == 0:
+            return GENESIS_ID
+        if (found := await self.history.summary_at(version)) is not None:
+            return found.commit_id
+        after = await self.history.summary_at(version + 1)
+        return None if after is None else after.parent_id
+
+    async def _back_to_stored(self, version: int, commit_id: bytes) -> tuple[int, bytes | None]:
+        """Goes back along parents on the disk to the main chain; None when the chain is not recorded."""
+        while summary := await self.history.stored(version, commit_id):
+            if not summary.dropped:  # folded, so on the main chain for good
+                return version, commit_id
+            version, commit_id = version - 1, summary.parent_id
+        return version, commit_id if commit_id == await self._stored_id(version) else None
+
+    async def _unavailable(self, version: int, why: str) -> CursorUnavailableError:
+        oldest = self.oldest_version
+        oldest_id = await self.history.oldest_id() if self.history else self._id_at(oldest)
+        return CursorUnavailableError(version, oldest, why, oldest_id or b"")
 
     def _id_at(self, version: int) -> bytes | None:
         """Returns the commit id of a version of the main chain; None when it is not remembered, or not there yet."""
@@ -140,7 +170,7 @@ class Feed:
             while True:
                 await asyncio.sleep(0)  # neither the engine nor a caller that filters need ever wait
                 changed = self._changed
-                found = self.locate(position)
+                found = await self.locate(position)
                 unwound, position = found.version < position.version, found
                 limit = self._limit(final_only=final_only)
                 if unwound:
@@ -164,19 +194,19 @@ class Feed:
     async def record_at(self, version: int) -> CommitRecord:
         """Returns the main chain's record of a version, of the chain as it is when this is called.
 
-        A live record is returned without waiting. A folded one is read from the journal, and cannot be dropped.
+        A live record is returned without waiting. A folded one is read from the disk, and cannot be dropped.
 
         Raises:
             CursorUnavailableError: no longer remembered, or not there yet.
             CorruptionError: the journal record is damaged.
         """
-        summary = self.history.at(version)
-        if summary is not None:
-            return await self.history.read(summary)
         block = self.tree.main_at(version)
         if block is None or block is self.tree.root:
+            summary = await self.history.summary_at(version)
+            if summary is not None:
+                return await self.history.read(summary)
             why = "not committed yet" if version > self.tree.head.version else "no longer recorded"
-            raise CursorUnavailableError(version, self.oldest_version, why)
+            raise await self._unavailable(version, why)
         return CommitRecord(
             block.commit_id,
             block.version,

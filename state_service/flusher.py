@@ -11,8 +11,8 @@ A crash in between leaves base behind floor: the journal still holds (base, targ
 shadows whatever part of it STATE already has. Nothing here needs a sync of its own: the log keeps its order, and what
 it folds is in the journal.
 
-History: after folding, journal records stay for `feed_versions`, then they go; tombstones stay for `retained_versions`
-after folding, so that a batch that read the deletion still finds its version (`graves`).
+History: after folding, journal records stay as long as `retention` says, then they go; tombstones stay for
+`retained_versions` after folding, so that a batch that read the deletion still finds its version (`graves`).
 
 Failpoints: `state.flush.before_chunk`, `state.flush.after_chunk`, `state.flush.before_trim`.
 """
@@ -191,6 +191,8 @@ class Flusher:
                 batch.put(Space.RECEIPTS, tx_hash, records.encode_receipt(receipt))
             last = len(batch.operations) < _CHUNK_WRITES
             if last:
+                sizes = ((block.version, block.byte_count) for block in blocks)
+                self.history.retention.note(batch, sizes, time.time_ns() // 1_000_000)
                 batch.put(Space.META, keys.META_BASE, records.encode_place(blocks[-1].place))
             await self._store_chunk(batch, entries)
 

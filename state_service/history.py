@@ -1,9 +1,17 @@
-"""Folded history: the window of journal records and commit ids that outlive folding, and the collection of tombstones.
+"""Folded history: the journal records and commit ids that outlive folding, and the collection of tombstones.
 
-The window is `feed_versions` long. Within it a repeated commit gets its first answer, change and event streams can
-start, and `VerifyRange` can recompute. Older records are removed, a few at a time, by the flusher.
+Two windows, both up to the newest folded version:
+
+    recorded   records and summaries on disk, as long as `retention` says: change and event streams can start there, and
+               `VerifyRange` can recompute
+    held       the newest `feed_versions` of them, whose summaries are in memory as well: a repeated commit gets its
+               first answer, and blocks are found by id
+
+So memory is bounded by `feed_versions`, however long the recorded window is. What lies below the held window is folded
+and can never change; it is read from the disk. Records are removed, a few at a time, by the flusher.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,8 +24,12 @@ from state_service.errors import CorruptionError, CursorUnavailableError, StateE
 from state_service.journal import Journal
 from state_service.model import ABSENT, CommitRecord, CommitSummary
 from state_service.records import RecordBody
+from state_service.retention import Retention
 from state_service.storage import EngineBatch, Space, StorageEngine
 from state_service.tree import Block
+
+_PAGE = 100
+"""Summaries of one version read at a time; more than one only where branches were dropped."""
 
 _TRIM_RECORDS = 500
 """Most records removed in one engine batch: well below the time a commit takes."""
@@ -29,14 +41,18 @@ class History:
 
     engine: StorageEngine
     cache: Cache
-    feed_versions: int
-    """How many folded versions are remembered."""
+    retention: Retention
+    """Says how long folded versions stay recorded."""
     retained_versions: int
     """How many versions a tombstone outlives its folding."""
     on_corruption: Callable[[CorruptionError], None] = lambda _: None
     """Called when a journal record turns out to be damaged."""
     dropped: Dropped = field(default_factory=Dropped)
-    """Dropped commits that are remembered as long as the window reaches back to their version."""
+    """Dropped commits that are held as long as the held window reaches back to their version."""
+    recorded_from: int = 1
+    """Oldest recorded version; one above the newest folded one when there is none."""
+    removed_to: int = 0
+    """Newest version whose record was removed; more than one below `recorded_from` while records are being removed."""
     _by_version: deque[CommitSummary] = field(default_factory=deque)
     _by_id: dict[bytes, CommitSummary] = field(default_factory=dict)
 
@@ -54,25 +70,64 @@ class History:
         before = self._by_id.get(commit_id)
         if before is not None:
             summary = self._by_id[commit_id] = replace(before, recorded_hash=block_hash)
-            self._by_version[summary.version - self.oldest_version] = summary
+            self._by_version[summary.version - self.held_from] = summary
 
     def find(self, commit_id: bytes) -> CommitSummary | None:
-        """Returns a remembered commit by its name."""
+        """Returns a held commit by its name."""
         return self._by_id.get(commit_id)
 
     def at(self, version: int) -> CommitSummary | None:
-        """Returns the remembered commit of a version."""
-        place = version - self.oldest_version if self._by_version else -1
+        """Returns the held commit of a version."""
+        place = version - self.held_from if self._by_version else -1
         return self._by_version[place] if 0 <= place < len(self._by_version) else None
+
+    async def summary_at(self, version: int) -> CommitSummary | None:
+        """Returns the recorded commit of a version, held or not.
+
+        Raises:
+            CorruptionError: its summary is damaged.
+        """
+        held = self.at(version)
+        if held is not None or not self.recorded_from <= version < self.held_from:
+            return held
+        start, end = keys.version_bound(version), keys.version_bound(version + 1)
+        while page := await self.engine.scan(Space.COMMITS, start, end, _PAGE):
+            for key, record in page:
+                summary = records.decode_summary(*keys.parse_journal_key(key), record)
+                if not summary.dropped:
+                    return summary
+            start = page[-1][0] + b"\0"
+        return None
+
+    async def stored(self, version: int, commit_id: bytes) -> CommitSummary | None:
+        """Reads the summary of a commit from the disk, a dropped one too; None when it is not recorded.
+
+        Raises:
+            CorruptionError: it is damaged.
+        """
+        if version < self.recorded_from:
+            return None
+        (record,) = await self.engine.get_many(Space.COMMITS, [keys.journal_key(version, commit_id)])
+        return None if record is None else records.decode_summary(version, commit_id, record)
+
+    @property
+    def held_from(self) -> int:
+        """Oldest held version; 0 when there is none."""
+        return self._by_version[0].version if self._by_version else 0
 
     @property
     def oldest_version(self) -> int:
-        """Oldest remembered version; 0 when there is none."""
-        return self._by_version[0].version if self._by_version else 0
+        """Oldest recorded version; 0 when there is none."""
+        return self.recorded_from if self._by_version else 0
+
+    async def oldest_id(self) -> bytes:
+        """Returns the commit id of the oldest recorded version; empty when there is none."""
+        summary = await self.summary_at(self.oldest_version)
+        return b"" if summary is None else summary.commit_id
 
     def __len__(self) -> int:
-        """Returns the number of remembered commits."""
-        return len(self._by_version)
+        """Returns the number of recorded commits."""
+        return self._by_version[-1].version - self.recorded_from + 1 if self._by_version else 0
 
     async def body(self, summary: CommitSummary) -> RecordBody:
         """Reads the journal record of a remembered commit.
@@ -84,8 +139,10 @@ class History:
         key = keys.journal_key(summary.version, summary.commit_id)
         try:
             (record,) = await self.engine.get_many(Space.JOURNAL, [key])
-            if record is None and summary.commit_id not in self._by_id:
-                raise CursorUnavailableError(summary.version, self.oldest_version, "no longer recorded")
+            if record is None and summary.version < self.recorded_from:
+                raise CursorUnavailableError(
+                    summary.version, self.oldest_version, "no longer recorded", await self.oldest_id()
+                )
             return records.decode_record(key, record or b"")
         except CorruptionError as error:
             self.on_corruption(error)
@@ -116,31 +173,30 @@ class History:
             StateError: a write failed.
         """
         failpoint.hit("state.flush.before_trim")
-        while self._by_version and self.oldest_version <= base - self.feed_versions:
+        while self._by_version and self.held_from <= base - self.retention.keep_versions:
+            self._by_id.pop(self._by_version.popleft().commit_id, None)
+        for version, commit_id in self.dropped.older_than(self.held_from or base + 1):
+            self.dropped.forget(version, commit_id)
+        await self._remove(journal, self.retention.due(base, time.time_ns() // 1_000_000))
+        await self._collect_graves(journal, base - self.retained_versions)
+
+    async def _remove(self, journal: Journal, newest: int) -> None:
+        """Removes records and summaries up to a version, those of dropped commits too; 0: none."""
+        if newest <= self.removed_to:
+            return
+        start, end = keys.version_bound(self.removed_to + 1), keys.version_bound(newest + 1)
+        self.recorded_from = max(self.recorded_from, newest + 1)  # readers learn of it before anything is gone
+        while page := await self.engine.scan(Space.COMMITS, start, end, _TRIM_RECORDS):
             batch = EngineBatch()
-            while (
-                self._by_version
-                and self.oldest_version <= base - self.feed_versions
-                and len(batch.operations) < _TRIM_RECORDS
-            ):
-                summary = self._by_version.popleft()
-                self._by_id.pop(summary.commit_id, None)
-                key = keys.journal_key(summary.version, summary.commit_id)
+            for key, _ in page:
                 batch.delete(Space.JOURNAL, key)
                 batch.delete(Space.COMMITS, key)
             await journal.write(batch, sync=False)
-        await self._trim_dropped(journal, self.oldest_version or base + 1)
-        await self._collect_graves(journal, base - self.retained_versions)
-
-    async def _trim_dropped(self, journal: Journal, oldest: int) -> None:
-        """Removes the summaries of dropped commits below the oldest remembered version."""
-        stale = self.dropped.older_than(oldest)
-        for start in range(0, len(stale), _TRIM_RECORDS):
-            batch = EngineBatch()
-            for version, commit_id in stale[start : start + _TRIM_RECORDS]:
-                self.dropped.forget(version, commit_id)
-                batch.delete(Space.COMMITS, keys.journal_key(version, commit_id))
-            await journal.write(batch, sync=False)
+            start = page[-1][0] + b"\0"
+        batch = EngineBatch()
+        self.retention.forget(batch, newest)
+        await journal.write(batch, sync=False)
+        self.removed_to = newest
 
     async def _collect_graves(self, journal: Journal, newest: int) -> None:
         """Removes tombstones of deletions up to a version, unless the key was written again since."""

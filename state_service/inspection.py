@@ -64,7 +64,7 @@ class InspectionServicer(rpc.InspectionServiceServicer):
             position, skip = _start(feed, request.cursor)
         else:
             position = Position(feed.tree.head.version, feed.tree.head.commit_id)
-        feed.locate(position)
+        await feed.locate(position)
         await context.send_initial_metadata(())  # tells the caller that it is following from here on
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):

@@ -5,6 +5,7 @@ state key    = the caller's key as it is    STATE
 receipt key  = transaction hash             RECEIPTS
 grave key    = version:u64 state_key        GRAVES
 meta keys    = the constants below          META
+segment key  = "history/" first_version:u64 META
 """
 
 from state_service.errors import CorruptionError
@@ -21,6 +22,9 @@ META_BASE = b"base"
 """Place of the newest folded commit: STATE holds exactly its state, and possibly more (see META_FLOOR)."""
 META_FLOOR = b"floor"
 """Version up to which folding may have begun: no view below it can be read."""
+
+META_SEGMENTS = b"history/"
+"""Prefix of the keys of segments of history; the first version of the segment follows."""
 
 VERSION_BYTES = 8
 
@@ -44,6 +48,16 @@ def parse_journal_key(key: bytes) -> tuple[int, bytes]:
     if len(key) <= VERSION_BYTES:
         raise CorruptionError(f"journal key {key.hex()}", "shorter than a version and a commit id")
     return int.from_bytes(key[:VERSION_BYTES]), key[VERSION_BYTES:]
+
+
+def segment_key(first_version: int) -> bytes:
+    """Returns the key of a segment of history in META."""
+    return META_SEGMENTS + first_version.to_bytes(VERSION_BYTES)
+
+
+def parse_segment_key(key: bytes) -> int:
+    """Returns the first version of a segment of history."""
+    return int.from_bytes(key[len(META_SEGMENTS) :])
 
 
 def grave_key(version: int, key: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
     1. schema     refuse what another version of this software wrote
     2. acquire    become the writer; the epoch goes up
-    3. history    load the summaries of folded commits that are still remembered
+    3. history    load the summaries of the newest folded commits, as many as are held in memory
     4. replay     every journal record above the base becomes a block again; its commitment is recomputed and compared
     5. head       the main chain is the one that ends at the recorded head
 
@@ -18,6 +18,7 @@ from state_service import commitment, keys, records
 from state_service.errors import CorruptionError, UnknownSchemaError
 from state_service.model import GENESIS_COMMITMENT, GENESIS_ID, CommitSummary, Durability
 from state_service.records import Place
+from state_service.retention import Segment, read_segments
 from state_service.storage import EngineBatch, Space, StorageEngine
 from state_service.tree import Block, BlockTree, root_block
 
@@ -44,9 +45,13 @@ class Recovered:
     tree: BlockTree
     """Live commits."""
     history: list[CommitSummary]
-    """Folded commits that are remembered, oldest first."""
+    """Folded commits that are held in memory, oldest first."""
     dropped: list[CommitSummary]
-    """Dropped commits that are remembered."""
+    """Dropped commits that are held in memory."""
+    recorded_from: int
+    """Oldest recorded version; one above the base when there is none."""
+    segments: list[Segment]
+    """Segments of recorded history, oldest first."""
     floor: int
     """No view below this version can be served."""
 
@@ -68,8 +73,12 @@ async def check_schema(engine: StorageEngine) -> bool:
     return True
 
 
-async def recover(engine: StorageEngine) -> Recovered:
+async def recover(engine: StorageEngine, held_versions: int) -> Recovered:
     """Becomes the writer of a store and loads what is live.
+
+    Args:
+        engine: An open engine.
+        held_versions: Newest folded versions to hold in memory, from 1.
 
     Raises:
         UnknownSchemaError: see `check_schema`.
@@ -79,7 +88,7 @@ async def recover(engine: StorageEngine) -> Recovered:
     await check_schema(engine)
     epoch = await engine.acquire()
     await _raise_schema(engine)
-    recovered = await load(engine, epoch)
+    recovered = await load(engine, held_versions, epoch)
     log.info(
         "store_opened",
         extra={
@@ -101,8 +110,8 @@ async def _raise_schema(engine: StorageEngine) -> None:
         await engine.commit(batch, sync=True)
 
 
-async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
-    """Loads what is live without changing anything.
+async def load(engine: StorageEngine, held_versions: int = 1, epoch: int = 0) -> Recovered:
+    """Loads what is live without changing anything; arguments as for `recover`.
 
     Raises:
         CorruptionError: what is stored does not fit together; names the place.
@@ -115,7 +124,7 @@ async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
         for name, record in zip(names, stored, strict=True)
     )
     (floor,) = await engine.get_many(Space.META, [keys.META_FLOOR])
-    found = await _summaries(engine)
+    found = await _summaries(engine, base.version - held_versions + 1)
     dropped = [summary for summary in found if summary.dropped]
     summaries = [summary for summary in found if not summary.dropped]
     folded = [summary for summary in summaries if summary.version <= base.version]
@@ -123,12 +132,29 @@ async def load(engine: StorageEngine, epoch: int = 0) -> Recovered:
     await _replay(engine, tree, {(s.version, s.commit_id): s for s in summaries if s.version > base.version})
     tree.set_head(_find(tree, head, "head"))
     tree.final = tree.root if final.version <= base.version else _find(tree, final, "final block")
-    return Recovered(epoch, tree, folded, dropped, max(base.version, int.from_bytes(floor or b"")))
+    segments = await read_segments(engine)
+    recorded_from = await _recorded_from(engine, segments, base.version)
+    oldest_view = max(base.version, int.from_bytes(floor or b""))
+    return Recovered(epoch, tree, folded, dropped, recorded_from, segments, oldest_view)
 
 
-async def _summaries(engine: StorageEngine) -> list[CommitSummary]:
+async def _recorded_from(engine: StorageEngine, segments: list[Segment], base_version: int) -> int:
+    """Returns the oldest recorded version. What a removal that a crash interrupted left behind counts as recorded."""
+    # Most removed versions lie below the first segment: their tombstones need not be passed over.
+    start = keys.version_bound(segments[0].first) if segments else b""
+    while page := await engine.scan(Space.COMMITS, start, keys.version_bound(base_version + 1), _PAGE):
+        for key, record in page:
+            version, commit_id = keys.parse_journal_key(key)
+            if not records.decode_summary(version, commit_id, record).dropped:
+                return version
+        start = page[-1][0] + b"\0"
+    return base_version + 1
+
+
+async def _summaries(engine: StorageEngine, from_version: int) -> list[CommitSummary]:
+    """Reads the summaries of all commits from a version on."""
     found: list[CommitSummary] = []
-    start = b""
+    start = keys.version_bound(max(from_version, 0))
     while page := await engine.scan(Space.COMMITS, start, None, _PAGE):
         for key, record in page:
             found.append(records.decode_summary(*keys.parse_journal_key(key), record))

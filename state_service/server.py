@@ -158,7 +158,7 @@ class StateServicer(rpc.StateServiceServicer):
         feed = self._store().feed
         first = request.from_version or feed.oldest_version
         position = Position(first - 1, request.known_block_id or (b"" if first == 1 else None))
-        feed.locate(position)
+        await feed.locate(position)
         await context.send_initial_metadata(())  # tells the caller that it is following from here on
         async for item in feed.follow(position, until_head=request.until_head, final_only=request.final_only):
             if isinstance(item, Unwind):

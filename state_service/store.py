@@ -11,6 +11,7 @@ Follow:  L2 or journal -> change feed, events                              see `
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from state_service.journal import Journal
 from state_service.places import Places
 from state_service.reader import Reader
 from state_service.recovery import recover
+from state_service.retention import Retention
 from state_service.storage import StorageEngine
 from state_service.tree import Block, BlockTree
 
@@ -93,13 +95,23 @@ async def open_store(
         CorruptionError: what is stored does not fit together.
     """
     try:
-        recovered = await recover(engine)
+        recovered = await recover(engine, config.feed_versions)
     except BaseException:
         await engine.close()
         raise
     tree = recovered.tree
     cache = Cache(config.cache_bytes, tree.root.version)
-    history = History(engine, cache, config.feed_versions, config.retained_versions)
+    retention = Retention(config.history_ms, config.history_bytes, config.feed_versions)
+    retention.load(recovered.segments)
+    retention.adopt(recovered.recorded_from, tree.root.version, time.time_ns() // 1_000_000)
+    history = History(
+        engine,
+        cache,
+        retention,
+        config.retained_versions,
+        recorded_from=recovered.recorded_from,
+        removed_to=recovered.recorded_from - 1,
+    )
     for summary in recovered.history:
         history.add(summary)
     for summary in recovered.dropped:

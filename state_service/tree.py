@@ -39,6 +39,7 @@ class Block:
         "_ordered_keys",
         "_transaction_places",
         "answer",
+        "byte_count",
         "children",
         "commit_id",
         "commitment",
@@ -97,6 +98,7 @@ class Block:
         self.header = header
         self.answer = answer
         self.number, self.time_ns = block_time(header, summary.version)
+        self.byte_count = byte_count
         self.held_bytes = _BLOCK_OVERHEAD_BYTES + byte_count + _WRITE_OVERHEAD_BYTES * len(writes)
         self.children: list[Block] = []
         self.shadowed: dict[bytes, Block] = {}

@@ -19,6 +19,7 @@ from state_service.errors import CorruptionError, VersionUnavailableError
 from state_service.history import History
 from state_service.model import CommitRecord
 from state_service.recovery import check_schema, load
+from state_service.retention import Retention
 from state_service.storage import Space, StorageEngine
 from state_service.tree import Block, BlockTree
 
@@ -60,7 +61,7 @@ async def verify_range(tree: BlockTree, history: History, first: int, last: int)
 
     Args:
         tree: Live commits.
-        history: Folded commits that are remembered.
+        history: Folded commits that are recorded.
         first: First version; 0: the oldest recorded one.
         last: Last version; 0: the head.
 
@@ -75,10 +76,10 @@ async def verify_range(tree: BlockTree, history: History, first: int, last: int)
     first, last = first or oldest, last or newest
     if not oldest <= first <= last <= newest:
         raise VersionUnavailableError(first if first < oldest or first > newest else last, oldest, newest)
-    before = _commitment_at(tree, history, first - 1)
+    before = await _commitment_at(tree, history, first - 1)
     for version in range(first, last + 1):
         await asyncio.sleep(0)  # reading and hashing a record takes a while, and the engine need not wait
-        summary = history.at(version)
+        summary = await history.summary_at(version)
         block = tree.main_at(version)
         if summary is not None:
             section, claimed = (await history.body(summary)).writes_section, summary.commitment
@@ -93,10 +94,10 @@ async def verify_range(tree: BlockTree, history: History, first: int, last: int)
     return RangeReport(first, last, 0)
 
 
-def _commitment_at(tree: BlockTree, history: History, version: int) -> bytes | None:
+async def _commitment_at(tree: BlockTree, history: History, version: int) -> bytes | None:
     if version == 0:
         return bytes(records.COMMITMENT_BYTES)
-    found = history.at(version) or tree.main_at(version)
+    found = await history.summary_at(version) or tree.main_at(version)
     return None if found is None else found.commitment
 
 
@@ -112,11 +113,10 @@ async def verify_store(engine: StorageEngine) -> StoreReport:
         return StoreReport(pair_count, 0, 0, 0, 0, 0, 0)
     recovered = await load(engine)
     tree = recovered.tree
-    history = History(engine, Cache(0, 0), feed_versions=len(recovered.history), retained_versions=0)
-    for before, summary in zip((None, *recovered.history), recovered.history, strict=False):
-        if before is not None and (summary.version, summary.parent_id) != (before.version + 1, before.commit_id):
-            raise CorruptionError(f"commit summary of version {summary.version}", "the version before it is missing")
+    history = History(engine, Cache(0, 0), Retention(0, 0, 1), 0, recorded_from=recovered.recorded_from)
+    for summary in recovered.history:
         history.add(summary)
+    await _verify_chain(history)
     report = await verify_range(tree, history, 0, 0)
     if report.mismatch_version:
         raise CorruptionError(
@@ -135,33 +135,67 @@ async def verify_store(engine: StorageEngine) -> StoreReport:
     )
 
 
+async def _verify_chain(history: History) -> None:
+    """Checks that every recorded version follows from the one before."""
+    parent_id: bytes | None = None
+    for version in range(history.oldest_version, history.oldest_version + len(history)):
+        summary = await history.summary_at(version)
+        if summary is None or parent_id not in (None, summary.parent_id):
+            raise CorruptionError(f"commit summary of version {version}", "the version before it is missing")
+        parent_id = summary.commit_id
+
+
 async def _verify_folded(engine: StorageEngine, root: Block, history: History) -> int:
-    newest: dict[bytes, tuple[int, bytes | None]] = {}
+    """Compares what recorded folded versions wrote with STATE; memory holds deleted keys only.
+
+    Returns:
+        Number of keys compared.
+    """
+    checked, gone = 0, _Gone()
     for version in range(history.oldest_version, root.version + 1) if history else ():
-        summary = history.at(version)
+        summary = await history.summary_at(version)
         assert summary is not None, "the window has no gaps"
         record = await history.read(summary)
-        newest.update((key, (version, value)) for key, value in record.writes.items())
+        found = await engine.get_many(Space.STATE, list(record.writes))
+        for (key, value), stored in zip(record.writes.items(), found, strict=True):
+            if stored is None:
+                gone.note(key, version, value)
+            else:
+                checked += _compare(key, version, value, stored)
         await _verify_receipts(engine, record)
-    names = list(newest)
-    for start in range(0, len(names), 1000):
-        chunk = names[start : start + 1000]
-        found = await engine.get_many(Space.STATE, chunk)
-        for key, stored in zip(chunk, found, strict=True):
-            _compare(key, *newest[key], stored)
-    return len(names)
+    return checked + gone.check()
 
 
-def _compare(key: bytes, version: int, value: bytes | None, stored: bytes | None) -> None:
-    place = f"state key {key.hex()}"
-    if stored is None:
-        if value is not None:
-            raise CorruptionError(place, f"version {version} wrote it, STATE does not have it")
-        return  # a tombstone that was collected
+class _Gone:
+    """Keys that STATE does not have: the newest recorded write of each must be a deletion."""
+
+    def __init__(self) -> None:
+        self._missing: dict[bytes, int] = {}
+        self._deleted: set[bytes] = set()
+
+    def note(self, key: bytes, version: int, value: bytes | None) -> None:
+        """Takes a write of such a key. REQUIRES: called in the order of versions."""
+        if value is None:
+            self._missing.pop(key, None)
+            self._deleted.add(key)
+        else:
+            self._missing[key] = version
+
+    def check(self) -> int:
+        """Returns the number of keys; raises CorruptionError when one is missing."""
+        for key, version in self._missing.items():
+            raise CorruptionError(f"state key {key.hex()}", f"version {version} wrote it, STATE does not have it")
+        return len(self._deleted)
+
+
+def _compare(key: bytes, version: int, value: bytes | None, stored: bytes) -> bool:
+    """Compares a write with STATE; returns whether STATE has this very write, and not a later one."""
     entry = records.decode_value(key, stored)
-    # A fold that a crash interrupted may have stored later versions already: those are above the base.
+    # A later write is another record's matter, or lies above the base: a fold that a crash interrupted stored it.
     if entry.version < version or (entry.version == version and entry.value != value):
-        raise CorruptionError(place, f"version {version} wrote it, STATE has version {entry.version}")
+        cause = f"version {version} wrote it, STATE has version {entry.version}"
+        raise CorruptionError(f"state key {key.hex()}", cause)
+    return entry.version == version
 
 
 async def _verify_receipts(engine: StorageEngine, record: CommitRecord) -> None:

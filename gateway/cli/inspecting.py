@@ -14,7 +14,7 @@ from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
 from gateway.cli.options import Gateway, Json, Version
 from gateway.cli.output import console, print_fields, print_json, print_json_line, print_table, receipt_fields
-from gateway.client import Client, EventFilter, base58
+from gateway.client import Client, EventFilter, base58, oldest_cursor
 from iost.gateway.v1 import inspection_service_pb2 as pb
 
 state_app = typer.Typer(name="state", help="Cells of the chain's state, by their logical names.", no_args_is_help=True)
@@ -231,18 +231,24 @@ def events(
     wanted = EventFilter(contract=contract, action_name=method, until_head=until_head)
     cursor = None if since is None else pb.EventCursor(version=since, transaction_index=2**31 - 1 if since else 0)
     with connect(gateway) as client:
-        for item in client.events(wanted, cursor=cursor):
-            if as_json:
-                print_json_line(item)
-            elif item.unwind:
-                console.print(f"{item.cursor.version} (events of higher versions are void)", markup=False)
-            else:
-                where = f"{item.cursor.version} {base58.encode(item.tx_hash)}"
-                console.print(
-                    f"{where} {item.event.contract}/{item.event.action_name} {item.event.data}",
-                    markup=False,
-                    soft_wrap=True,
-                )
+        try:
+            for item in client.events(wanted, cursor=cursor):
+                _print_event(item, as_json)
+        except RemoteError as error:
+            if oldest := oldest_cursor(error):
+                error.add_note(f"what is still recorded comes with --since {oldest.version - 1}")
+            raise
+
+
+def _print_event(item: pb.StreamEventsResponse, as_json: bool) -> None:
+    if as_json:
+        print_json_line(item)
+    elif item.unwind:
+        console.print(f"{item.cursor.version} (events of higher versions are void)", markup=False)
+    else:
+        where = f"{item.cursor.version} {base58.encode(item.tx_hash)}"
+        text = f"{where} {item.event.contract}/{item.event.action_name} {item.event.data}"
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def workers(gateway: Gateway = options.GATEWAY, as_json: Json = False) -> None:

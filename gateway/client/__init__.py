@@ -16,7 +16,7 @@ from gateway.client.async_client import AsyncClient
 from gateway.client.blocking_client import Client
 from gateway.client.calls import CompileError, Published, TransactionError, check
 from gateway.client.canonical import contract_id, transaction_hash
-from gateway.client.events import EventFilter
+from gateway.client.events import EventFilter, oldest_cursor
 from gateway.client.key_files import Account
 from gateway.client.keys import KeyPair
 from gateway.client.transactions import action, build, sign, signed
@@ -35,6 +35,7 @@ __all__ = [
     "build",
     "check",
     "contract_id",
+    "oldest_cursor",
     "sign",
     "signed",
     "transaction_hash",

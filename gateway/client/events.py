@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chassis.errors import RemoteError
 from iost.chain.v1.receipt_pb2 import EventTopic
 from iost.gateway.v1.inspection_service_pb2 import (
     EventCursor,
@@ -24,6 +25,20 @@ def after(head: GetHeadResponse) -> EventCursor:
         event_index=_LAST,
         block_id=head.block_id if head.version else b"",
     )
+
+
+def oldest_cursor(error: RemoteError) -> EventCursor | None:
+    """Returns where a stream can start that was refused with CURSOR_UNAVAILABLE: before the oldest recorded event.
+
+    Events between the refused cursor and this one are lost to streams; their receipts are still there.
+
+    Returns:
+        The cursor; None for any other error, and where nothing is recorded.
+    """
+    if error.reason != "CURSOR_UNAVAILABLE" or not error.metadata.get("oldest_block_id"):
+        return None
+    block_id = bytes.fromhex(error.metadata["oldest_block_id"])
+    return EventCursor(version=int(error.metadata["oldest_version"]), event_index=-1, block_id=block_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from state_service.storage import StorageEngine
 from state_service.store import Store, open_store
 from state_service.verification import verify_range, verify_store
 
-QUIET = StateConfig(retained_versions=1000, flush_age_ms=3_600_000, min_free_bytes=0, check_every_hits=1)
-"""Nothing is folded unless a test says so, and every L1 hit is compared with the store."""
+QUIET = StateConfig(retained_versions=1000, flush_age_ms=3_600_000, history_ms=0, min_free_bytes=0, check_every_hits=1)
+"""Nothing is folded unless a test says so, folded versions stay recorded as long as they are held, and every L1 hit is
+compared with the store."""
 
 EAGER = replace(QUIET, retained_versions=0, flush_age_ms=1)
 """Everything is folded as soon as possible."""

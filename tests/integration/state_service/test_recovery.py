@@ -207,7 +207,7 @@ async def test_after_power_loss_everything_synced_is_there_and_nothing_is_half(t
     await commit(store, "synced", {"a": "1", "b": "1"})
     await commit(store, "buffered", {"a": "2", "b": "2"}, durability=Durability.BUFFERED)
     disk.lose_unsynced()
-    recovered = await recover(MemoryEngine(disk))
+    recovered = await recover(MemoryEngine(disk), QUIET.feed_versions)
     assert recovered.tree.head.commit_id == b"synced"
     await store.engine.close()
     await store.journal.stop()

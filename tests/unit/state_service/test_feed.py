@@ -88,15 +88,15 @@ async def test_a_cursor_that_is_too_old_is_told_the_oldest() -> None:
             await commit(store, f"c{n}")
             await fold(store)
         with pytest.raises(CursorUnavailableError, match="oldest recorded version is 8") as caught:
-            store.feed.locate(Position(5, None))
+            await store.feed.locate(Position(5, None))
         assert caught.value.metadata["oldest_version"] == "8"
         with pytest.raises(CursorUnavailableError):
             await drain(store, Position(5, None))
-        assert store.feed.locate(Position(7, None)) == store.feed.locate(Position(7, b"c7"))
+        assert await store.feed.locate(Position(7, None)) == await store.feed.locate(Position(7, b"c7"))
         with pytest.raises(CursorUnavailableError, match="no longer recorded"):
-            store.feed.locate(Position(7, b"c7", partial=True))
+            await store.feed.locate(Position(7, b"c7", partial=True))
         with pytest.raises(CursorUnavailableError, match="no longer recorded"):
-            store.feed.locate(Position(0, b""))
+            await store.feed.locate(Position(0, b""))
         assert names(await drain(store, Position(7, None))) == ["c8", "c9", "c10"]
 
 
@@ -105,11 +105,11 @@ async def test_a_cursor_from_the_future_or_of_another_chain_is_refused() -> None
         await commit(store, "c1")
         await commit(store, "c2")
         with pytest.raises(CursorUnavailableError, match="not committed yet"):
-            store.feed.locate(Position(3, None))
+            await store.feed.locate(Position(3, None))
         with pytest.raises(CursorUnavailableError, match="not on the main chain"):
-            store.feed.locate(Position(1, b"other"))
+            await store.feed.locate(Position(1, b"other"))
         with pytest.raises(CursorUnavailableError, match="not committed yet"):
-            store.feed.locate(Position(3, b"other", partial=True))
+            await store.feed.locate(Position(3, b"other", partial=True))
 
 
 async def test_a_reorganisation_unwinds_to_the_fork_and_goes_on_from_there() -> None:
@@ -134,7 +134,7 @@ async def test_a_reorganisation_unwinds_to_the_fork_and_goes_on_from_there() -> 
         assert got == ["base", "a1", "a2", "~base", "b1", "b2"]
         # The same for a caller that comes back with what it had.
         assert names(await drain(store, Position(3, b"a2"))) == ["~base", "b1", "b2"]
-        assert store.feed.locate(Position(3, b"a2", partial=True)) == Position(1, b"base")
+        assert await store.feed.locate(Position(3, b"a2", partial=True)) == Position(1, b"base")
 
 
 async def test_a_discarded_head_unwinds() -> None:
@@ -224,7 +224,7 @@ async def test_dropped_commits_are_forgotten_with_the_window_they_lie_in() -> No
         await fold(store)
         assert len(store.history.dropped) == 0
         with pytest.raises(CursorUnavailableError, match="no longer recorded"):
-            store.feed.locate(Position(2, b"side"))
+            await store.feed.locate(Position(2, b"side"))
         assert len(disk.written[Space.COMMITS]) == 3
 
 
@@ -238,8 +238,8 @@ async def test_the_number_of_dropped_commits_that_are_remembered_is_bounded() ->
             await store.committer.discard(f"side{n}".encode())
         assert len(store.history.dropped) == 3
         with pytest.raises(CursorUnavailableError):
-            store.feed.locate(Position(2, b"side0"))
-        assert store.feed.locate(Position(5, b"side3")) == Position(4, b"c3")
+            await store.feed.locate(Position(2, b"side0"))
+        assert await store.feed.locate(Position(5, b"side3")) == Position(4, b"c3")
         assert len(disk.written[Space.COMMITS]) == 4 + 3
 
 
