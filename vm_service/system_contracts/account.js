@@ -120,6 +120,13 @@ class Account {
         this._done(record, [id, permission, group]);
     }
 
+    can_update(data) {
+        if (!blockchain.requireAuth(blockchain.contractOwner(), 'active')) {
+            throw new Error('require auth failed');
+        }
+        return true;
+    }
+
     // -- records ------------------------------------------------------------------------------------------------------
 
     _owned(id) {

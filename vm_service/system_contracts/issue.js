@@ -24,7 +24,7 @@ class Issue {
         storage.put('issuedAt', this._now().toString());
     }
 
-    // Issues what is due for the time since the last issue, a day at least; anybody may call it. Returns the iost.
+    // Issues what is due for the time since the last issue, a day at least; any account may call it. Returns the iost.
     issueIOST() {
         this._requireBegun();
         const now = this._now();
