@@ -60,7 +60,7 @@ class Committer:
 
         Raises:
             StaleEpochError: the caller believes in an earlier writer.
-            WriteConflictError: a key that was read has changed on the parent.
+            WriteConflictError: a key that was read has changed on the parent, or another commit is the newest.
             PlaceLostError: the place of the commit has passed.
             OutOfOrderError: number or time of a linear commit does not exceed that of its parent.
             BlockNotFoundError: the parent is not live.
@@ -218,7 +218,8 @@ class Committer:
                 if self._structure.locked() or self.tree.root is not root or self._parent(batch) is not parent:
                     continue
             stale += [key for key in unknown if below[key] != reads[key]]
-            refusal = WriteConflictError(stale, parent.version) if stale else _out_of_order(batch, parent)
+            conflict = bool(stale) or batch.newest_id not in (None, parent.commit_id)
+            refusal = WriteConflictError(stale, parent.version) if conflict else _out_of_order(batch, parent)
             if refusal is None:
                 return parent
             # The answer must not be ahead of what the caller can read: wait until the parent is published.

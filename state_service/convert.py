@@ -128,6 +128,7 @@ def to_write_batch(request: state_pb.CommitRequest) -> WriteBatch:
     return WriteBatch(
         commit_id=check_id(request.commit_id, "commit_id"),
         parent_id=request.parent_id or None,
+        newest_id=request.newest_id or None,
         reads=_to_reads(request.reads),
         writes=to_writes(request.writes),
         transactions=_to_transactions(request.transactions),

@@ -61,6 +61,8 @@ class WriteBatch:
     """New value by key; None deletes."""
     parent_id: bytes | None = None
     """Commit to build on; None: the newest of the main chain."""
+    newest_id: bytes | None = None
+    """Without a parent: the commit that must still be the newest; None: whichever is."""
     reads: Mapping[bytes, int] | None = None
     """Version by key as the caller read it; each must still hold on the parent."""
     transactions: Sequence[TransactionRecord] = ()

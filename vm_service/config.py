@@ -145,6 +145,20 @@ class VmConfig(ServerConfig):
     chain_id: int = setting(
         1024, unit="number", help="chain whose transactions are accepted", reason="IOST's main chain", minimum=0
     )
+    generate_ahead_ms: int = setting(
+        1_000,
+        unit="milliseconds",
+        help="how far the time of a block that is executed may lie ahead of this service's clock",
+        reason="two blocks of half a second: the producer is this node, so that only its own clocks can differ",
+        minimum=0,
+    )
+    validate_ahead_ms: int = setting(
+        3_000,
+        unit="milliseconds",
+        help="how far the time of a block that is validated may lie ahead of this service's clock",
+        reason="a producer's turn of six blocks: clocks kept by NTP differ by far less; ask again for a later one",
+        minimum=0,
+    )
     trust_signature_claims: bool = setting(
         False,
         unit="true or false",

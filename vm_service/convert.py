@@ -133,6 +133,16 @@ def to_record(outcome: execution_pb.TransactionOutcome) -> state_service_pb2.Tra
     return state_service_pb2.TransactionRecord(tx_hash=outcome.tx_hash, receipt=outcome.receipt, events=outcome.events)
 
 
+def to_stored_outcome(record: state_service_pb2.TransactionRecord) -> execution_pb.TransactionOutcome:
+    """Returns the outcome of a transaction that the store keeps: the inverse of `to_record`."""
+    return execution_pb.TransactionOutcome(
+        tx_hash=record.tx_hash,
+        verdict=execution_pb.VERDICT_EXECUTED,
+        receipt=record.receipt,
+        events=record.events,
+    )
+
+
 def contract_of_abi(abi_json: str) -> contract_pb2.Contract:
     """Returns what an ABI document says of a contract.
 
@@ -186,28 +196,26 @@ def first_difference(
 ) -> execution_pb.BlockDifference | None:
     """Compares re-executed transactions with the receipts that a block claims; None when all are equal."""
     if len(outcomes) != len(claimed):
-        return _difference(-1, "receipts", f"{len(outcomes)} receipts", f"{len(claimed)} receipts")
+        return block_difference(-1, "receipts", f"{len(outcomes)} receipts", f"{len(claimed)} receipts")
     for index, (outcome, receipt) in enumerate(zip(outcomes, claimed, strict=True)):
         if outcome.verdict != execution_pb.VERDICT_EXECUTED:
             verdict = execution_pb.Verdict.Name(outcome.verdict)
-            return _difference(index, "verdict", f"{verdict}: {outcome.message}", "VERDICT_EXECUTED")
+            return block_difference(index, "verdict", f"{verdict}: {outcome.message}", "VERDICT_EXECUTED")
         if outcome.receipt == receipt:
             continue
         for name in _COMPARED:
             expected, actual = _value(outcome.receipt, name), _value(receipt, name)
             if expected != actual:
-                return _difference(index, name, _show(expected), _show(actual))
-        return _difference(index, "receipt", "known fields only", "unknown fields")
+                return block_difference(index, name, expected, actual)
+        return block_difference(index, "receipt", "known fields only", "unknown fields")
     return None
 
 
-def commitment_difference(expected: bytes, actual: bytes) -> execution_pb.BlockDifference:
-    """Returns the difference of two state commitments."""
-    return _difference(-1, "commitment", expected.hex(), actual.hex())
-
-
-def _difference(index: int, field: str, expected: str, actual: str) -> execution_pb.BlockDifference:
-    return execution_pb.BlockDifference(transaction_index=index, field=field, expected=expected, actual=actual)
+def block_difference(index: int, field: str, expected: object, actual: object) -> execution_pb.BlockDifference:
+    """Returns a difference of two values; `index` is that of the transaction, -1 for the block as a whole."""
+    return execution_pb.BlockDifference(
+        transaction_index=index, field=field, expected=_show(expected), actual=_show(actual)
+    )
 
 
 def _value(receipt: receipt_pb2.Receipt, path: str) -> Any:  # noqa: ANN401 - whatever type the field has

@@ -8,7 +8,8 @@
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
         ├── WriteConflictError    ABORTED              others kept changing the keys this batch read
-        ├── BlockRefusedError     FAILED_PRECONDITION  the block cannot be built on its parent
+        ├── BlockRefusedError     FAILED_PRECONDITION  the header does not fit the parent or the clock
+        ├── BlockDiffersError     FAILED_PRECONDITION  the block id is known with other content
         └── GenesisError          FAILED_PRECONDITION  no chain can start from this description
             └── StoreNotEmptyError  ALREADY_EXISTS     the store holds a chain already
 
@@ -98,14 +99,36 @@ class WriteConflictError(VmError):
 
 
 class BlockRefusedError(VmError):
-    """The block cannot be executed where the request puts it."""
+    """The header of the block does not fit its parent or the clock; the message names both values."""
 
     reason = "BLOCK_REFUSED"
     code = grpc.StatusCode.FAILED_PRECONDITION
 
-    def __init__(self, why: str) -> None:
-        """Creates the error."""
-        super().__init__(why)
+    def __init__(self, field: str, expected: str, actual: str, why: str) -> None:
+        """Creates the error; `field` is the one that breaks a rule."""
+        super().__init__(why, metadata={"field": field, "expected": expected, "actual": actual})
+        self.field, self.expected, self.actual = field, expected, actual
+
+
+class BlockDiffersError(VmError):
+    """The block id is known with other content; the message names the first field that differs."""
+
+    reason = "BLOCK_DIFFERS"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, block_id: bytes, transaction_index: int, field: str, expected: str, actual: str) -> None:
+        """Creates the error; `transaction_index` is -1 where the block as a whole differs."""
+        where = f"transaction {transaction_index}, {field}" if transaction_index >= 0 else field
+        super().__init__(
+            f"block {block_id.hex()} is known with other content: {where} is {expected}, not {actual}",
+            metadata={
+                "block_id": block_id.hex(),
+                "transaction_index": transaction_index,
+                "field": field,
+                "expected": expected,
+                "actual": actual,
+            },
+        )
 
 
 class NoGenesisError(VmError):

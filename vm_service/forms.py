@@ -26,6 +26,8 @@ MAX_NAME_CHARS = 128
 """Longest contract id, action or account name that is looked at; real ones have at most 64."""
 MAX_CALL_DATA_BYTES = 1 << 20
 BLOCK_ID_BYTES = 32
+MAX_ID_BYTES = 64
+"""Of a commit id that names a view or a parent, as the state service takes them."""
 
 HINT_COUNT = 4
 """Contracts of a batch that choose its worker: the first few say enough."""
@@ -83,6 +85,8 @@ def call(raw: bytes) -> Shape:
     _size("calls", request.calls, raw)
     if request.version < 0:
         raise MalformedRequestError("version must not be negative", field="version")
+    if len(request.block_id) > MAX_ID_BYTES:
+        raise MalformedRequestError(f"block_id must be at most {MAX_ID_BYTES} bytes", field="block_id")
     for index, item in enumerate(request.calls):
         for name in ("contract", "action_name", "publisher"):
             _name(getattr(item, name), f"calls[{index}].{name}", required=name != "publisher")
@@ -134,8 +138,8 @@ def _block(request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBloc
         _count("transactions", len(request.transactions), MAX_TRANSACTIONS)
     if len(request.block_id) not in (0, BLOCK_ID_BYTES):
         raise MalformedRequestError(f"block_id must be empty or {BLOCK_ID_BYTES} bytes", field="block_id")
-    if len(request.parent_id) > 64:
-        raise MalformedRequestError("parent_id must be at most 64 bytes", field="parent_id")
+    if len(request.parent_id) > MAX_ID_BYTES:
+        raise MalformedRequestError(f"parent_id must be at most {MAX_ID_BYTES} bytes", field="parent_id")
     if not request.HasField("header"):
         raise MalformedRequestError("a block needs its header", field="header")
     _header(request.header)

@@ -45,6 +45,10 @@ class View:
     """Number of its block; None when not known."""
     time_ns: int = field(default=0, compare=False)
     """Time of its block, nanoseconds since 1970; 0 when not known."""
+    parent_id: bytes = field(default=b"", compare=False)
+    """Commit id of its parent; empty when not known."""
+    block_hash: bytes = field(default=b"", compare=False)
+    """Hash of its block; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,9 @@ class Batch:
     traced: Sequence[int] = ()
     """Places of items whose failures are traced: they run on images that know their source."""
     hashes: Sequence[bytes] = ()
-    """Hashes of the transactions: the batch does not run when the store knows one of them. Not with `at`."""
+    """Hashes of the transactions: the batch does not run when the chain of its view holds one of them."""
     place: PlaceWish | None = None
-    """Ask for a place; None: run without one."""
+    """Ask for a place; None: run without one. Not with `at`."""
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -128,7 +128,7 @@ def run() -> dict[str, float]:
             file.write_text(genesis.document({user.name: user for user in (Account(ADMIN, KEY), *USERS)}))
             genesis.apply(file, state.address)
             with Client(gateway.address) as client:
-                head = client.head().version
+                head = client.head().number
             return uvloop.run(measure(gateway.address, head))
 
 

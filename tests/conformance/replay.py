@@ -28,7 +28,7 @@ from vm_service.worker.snapshot_builder import compile_all, run_step
 from vm_service.worker.state_reader import CommitRequest
 
 CHAIN_ID = 1024
-START_NS = 1_800_000_000 * SECOND_NS
+START_NS = 1_700_000_000 * SECOND_NS
 USERS = ("alice", "bobby", "carol", "david")
 SAMPLES = Path(__file__).parents[2] / "gateway" / "demo" / "contracts"
 BLOCK_SIZE = 40

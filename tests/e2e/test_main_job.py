@@ -170,7 +170,7 @@ def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -
     head = node.client.head()
     batch = [signed(node.accounts["alice"], action(counter, "add", i)) for i in (1, 2)]
     # Later than its transactions.
-    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    header = BlockHeader(number=head.number + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
     made = node.client.execute_block(
         blocks.ExecuteBlockRequest(block_id=b"b" * 32, parent_id=head.block_id, header=header, transactions=batch)
     )
@@ -196,7 +196,7 @@ def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -
 def test_a_discarded_block_leaves_nothing_and_its_transactions_can_run_again(node: Node, counter: str) -> None:
     head, before = node.client.head(), count(node, counter)
     batch = [signed(node.accounts["alice"], action(counter, "add", 9))]
-    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    header = BlockHeader(number=head.number + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
     request = blocks.ExecuteBlockRequest(parent_id=head.block_id, header=header, transactions=batch)
     made = node.client.execute_block(request)
     assert count(node, counter) == before + 9

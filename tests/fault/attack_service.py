@@ -81,7 +81,9 @@ class Range:
         return classify(self._run(self._world.signer.transaction(sender, (contract_id(outcome.tx_hash), "run", ()))))
 
     def _run(self, made: transaction_pb2.Transaction) -> pb.TransactionOutcome:
-        header = block_pb2.BlockHeader(number=1, parent_hash=bytes(32), witness="witness", time_ns=time.time_ns())
+        head = self._world.head()
+        now_ns = max(time.time_ns(), head.time_ns + 1)
+        header = block_pb2.BlockHeader(number=head.number + 1, parent_hash=bytes(32), witness="witness", time_ns=now_ns)
         return self._world.execute(made, header=header).outcomes[0]
 
     def judge(self, payload: Mapping[str, Any]) -> Verdict:

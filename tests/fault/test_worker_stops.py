@@ -110,8 +110,8 @@ def test_a_block_leaves_the_stopped_transaction_out_and_its_validation_fails_as_
     world, contract = strict
     made = [world.signer.transfer(world.users[1], world.users[2]), spin(world, contract)]
     again = [made[0], spin(world, contract)]
-    header = block_pb2.BlockHeader(number=9, parent_hash=bytes(32), witness="witness", time_ns=time.time_ns())
     head = world.head()
+    header = block_pb2.BlockHeader(number=head.number + 1, witness="witness", time_ns=time.time_ns())
     block = world.execution.ExecuteBlock(
         pb.ExecuteBlockRequest(header=header, transactions=made, parent_id=head.block_id)  # type: ignore[arg-type]
     )

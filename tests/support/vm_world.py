@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from chassis.channels import channel_options
 from iost.chain.v1 import transaction_pb2
+from iost.state.v1 import admin_service_pb2_grpc as admin_rpc
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import inspection_service_pb2_grpc as inspection_rpc
 from iost.state.v1 import state_service_pb2 as state_pb
@@ -106,19 +107,29 @@ class Signer:
 class VmWorld:
     """A running VM service with its store, and stubs for both."""
 
-    def __init__(self, data_dir: Path, users: Sequence[str], *, with_genesis: bool = True, **flags: object) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        users: Sequence[str],
+        *,
+        with_genesis: bool = True,
+        state_flags: Mapping[str, object] | None = None,
+        **flags: object,
+    ) -> None:
         """Starts both processes on a chain where each user has iost.
 
         Args:
             data_dir: folder of the store and of the VM service's cache.
             users: names of the accounts.
             with_genesis: whether the first version is committed; otherwise the store stays empty.
+            state_flags: settings of the state service.
             flags: settings of the VM service.
         """
         self.users = users
         self.signer = Signer()
         self._data_dir = data_dir / "state"
-        self.state = StateProcess(self._data_dir)
+        self._state_flags = dict(state_flags or {})
+        self.state = StateProcess(self._data_dir, **self._state_flags)  # type: ignore[arg-type]
         self.flags = {"cache_dir": data_dir / "vm", **flags}
         self.vm: VmProcess | None = None
         self.channel: grpc.Channel | None = None
@@ -147,6 +158,7 @@ class VmWorld:
         self.state_channel = grpc.insecure_channel(self.state.address, options=channel_options(MESSAGE_BYTES))
         self.store = state_rpc.StateServiceStub(self.state_channel)
         self.inspection = inspection_rpc.InspectionServiceStub(self.state_channel)
+        self.admin = admin_rpc.AdminServiceStub(self.state_channel)
 
     def restart_vm(self, **flags: object) -> None:
         """Ends the VM service and starts it again with further settings."""
@@ -189,7 +201,8 @@ class VmWorld:
         """Kills the store and starts it again at the same address."""
         address = self.state.address
         self.state.kill()
-        self.state = StateProcess(self._data_dir, port=address.rpartition(":")[2])
+        flags = {**self._state_flags, "port": address.rpartition(":")[2]}
+        self.state = StateProcess(self._data_dir, **flags)  # type: ignore[arg-type]
         self.state.wait_for("service_ready")
 
     def _close_channels(self) -> None:
@@ -211,7 +224,7 @@ class VmWorld:
 
 @contextmanager
 def running(
-    data_dir: Path, users: int | Sequence[str] = 8, *, with_genesis: bool = True, **flags: object
+    data_dir: Path, users: int | Sequence[str] = 8, *, with_genesis: bool = True, **flags: Any
 ) -> Iterator[VmWorld]:
     """Runs a world with users of these names, or so many of them; its processes are gone afterwards."""
     names = [f"user{number:05}" for number in range(users)] if isinstance(users, int) else users

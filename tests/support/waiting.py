@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable
 
 
@@ -17,3 +18,16 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: floa
             if await met if inspect.isawaitable(met) else met:
                 return
             await asyncio.sleep(0.01)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Returns once a condition is true: `until` for tests without an event loop.
+
+    Raises:
+        TimeoutError: it did not become true in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)

@@ -94,6 +94,8 @@ class VMManager:
             state_timeout_ms=config.state_timeout_ms,
             start_ms=config.worker_start_ms,
             chain_id=config.chain_id,
+            generate_ahead_ms=config.generate_ahead_ms,
+            validate_ahead_ms=config.validate_ahead_ms,
             trust_signature_claims=config.trust_signature_claims,
             flags=config.v8_flags,
             confined=config.confined,

@@ -23,6 +23,7 @@ from vm_service.sandbox.isolate import DeadlineError, IsolateError, OutOfMemoryE
 from vm_service.sandbox.load_vm import HostError
 from vm_service.worker import channel, confinement
 from vm_service.worker.executor import Executor
+from vm_service.worker.header_rules import Ahead
 from vm_service.worker.intake import Intake
 from vm_service.worker.process import data_bytes, rss_bytes
 from vm_service.worker.pulse import Pulse
@@ -105,7 +106,8 @@ class Worker:
             self._store, limits=self._limits, announce=self._announce, snapshot=found, pinned=start.pinned
         )
         intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
-        self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags))
+        ahead = Ahead(start.generate_ahead_ms, start.validate_ahead_ms)
+        self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags), ahead=ahead)
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False

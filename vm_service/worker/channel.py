@@ -42,6 +42,8 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     state_timeout_ms: int
     start_ms: int
     chain_id: int
+    generate_ahead_ms: int
+    validate_ahead_ms: int
     trust_signature_claims: bool
     flags: tuple[str, ...]
     confined: bool

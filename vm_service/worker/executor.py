@@ -122,7 +122,7 @@ class Executor:
         Args:
             batch: what to run and where.
             wanted: keys known to be read, beside those that are guessed.
-            opened: called when the view is open, before the kernel runs.
+            opened: called when the view is open, before anything runs; what it raises ends the batch.
 
         Raises:
             HostError: the store failed while the kernel waited for it.
@@ -145,12 +145,12 @@ class Executor:
         wish, expected = self._wish(batch)
         keys = [*wanted, *expected]
         view = self._state.open_view(self._known, keys, batch.at, batch.hashes, wish)
+        if opened is not None:
+            opened(view.view)
         if view.seen:
             raise SeenError(view.seen)
         self._batch, self._view = batch, view.view
         self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
-        if opened is not None:
-            opened(view.view)
         block = batch.block(view.view, view.place)
         answer = self._ask(self._begin(batch, block, view, keys))
         while answer.state == "needs":

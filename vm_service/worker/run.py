@@ -17,9 +17,10 @@ from vm_service import convert
 from vm_service.errors import WriteConflictError
 from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, Place, PlaceWish, View
 from vm_service.worker import channel, tracing
+from vm_service.worker.blocks import Claim
 from vm_service.worker.executor import Executor, SeenError
 from vm_service.worker.intake import Item
-from vm_service.worker.state_client import PendingSeen, StateClient
+from vm_service.worker.state_client import StateClient
 from vm_service.worker.state_reader import CommitRequest, ConflictError, FirstExecution
 
 Outcome = execution_pb.TransactionOutcome
@@ -93,10 +94,8 @@ class Target:
     """What it is run for."""
     block: Callable[[View, Place | None], BlockContext]
     """Block context on a view, with the place of the batch if it asked for one."""
-    at: View | None = None
-    """The view to run on; None: the newest."""
-    commit_id: bytes = b""
-    """Its commit id; empty: made from its content."""
+    claim: Claim | None = None
+    """The block that it is; None: no block, its commit id is made from its content."""
     judge: Judge | None = None
     """Decides whether to commit; None: commit."""
     careful: bool = False
@@ -126,10 +125,9 @@ class Race:
 
     def wish(self, target: Target) -> PlaceWish | None:
         """Returns the place to ask for; None: none is needed."""
-        if target.mode is not Mode.EXECUTE or target.at is not None or not (target.placed or self.lost):
+        if target.mode is not Mode.EXECUTE or not target.placed:
             return None
-        first = self.lost >= HASTY_RUNS or not target.placed
-        return PlaceWish(self.expected_ms, first, self.cells)
+        return PlaceWish(self.expected_ms, self.lost >= HASTY_RUNS, self.cells)
 
     def learn(self, conflict: ConflictError, ran_s: float, cells: Collection[int]) -> None:
         """Takes note of a void run."""
@@ -157,15 +155,19 @@ class Ending:
 
 
 def _batch(run: Run, target: Target, wish: PlaceWish | None = None) -> Batch:
-    # A trace is asked for after the fact: that the transaction was executed before does not answer it.
-    looks_back = target.at is None and not target.trace
+    """Returns the batch for the executor.
+
+    Earlier executions of its transactions are looked for when the view is opened: whoever commits one of them later
+    changes a key that is read here, at least the publisher's gas, so that nothing is executed twice. A trace is asked
+    for after the fact: that the transaction was executed before does not answer it.
+    """
     return Batch(
         target.mode,
         target.block,
         run.transactions,
-        at=target.at,
+        at=None if target.claim is None else target.claim.at,
         careful=target.careful,
-        hashes=run.hashes if looks_back else (),
+        hashes=() if target.trace else run.hashes,
         place=wish,
     )
 
@@ -194,6 +196,8 @@ class Runner:
 
         Raises:
             WriteConflictError: its deadline passed while others kept changing what the batch reads.
+            KnownBlockError: the block was committed before.
+            BlockRefusedError: the header of the block does not fit its parent.
             ServiceError: the store failed.
             HostError, IsolateError: as `Executor.run`.
         """
@@ -209,13 +213,11 @@ class Runner:
         race = Race(target.expected_ms)
         while True:
             try:
-                result, block = self._execute(run, target, race)
+                result = self._execute(run, target, race)
             except SeenError as error:
-                _leave_out(run, error.seen, careful=target.careful)
+                # A block that lost a worker after its commit is known by its id: here somebody else executed these.
+                _leave_out(run, error.seen, careful=target.careful and target.claim is None)
                 continue
-            if block is not None:
-                self._executor.drop(result)
-                return self._recall(run, target, block)
             try:
                 return self._finish(run, target, result)
             except ConflictError as conflict:
@@ -225,77 +227,60 @@ class Runner:
             if time.monotonic() >= target.deadline:
                 raise WriteConflictError(self.conflict_count)
 
-    def _execute(self, run: Run, target: Target, race: Race) -> tuple[BatchResult, View | None]:
-        """Executes; the second value is the block of this commit id, when it was committed before.
-
-        Earlier executions of the transactions are looked for when the view is opened, or after it: whoever commits one
-        of them later changes a key that is read here, at least the publisher's gas, so that nothing is executed twice.
-        """
-        newest = target.at is None
-        batch = _batch(run, target, race.wish(target))
-        pending: PendingSeen | None = None
-
-        def ask(_: View) -> None:
-            nonlocal pending
+    def _execute(self, run: Run, target: Target, race: Race) -> BatchResult:
+        def opened(view: View) -> None:
             self._opened_at = time.monotonic()
-            if target.commit_id or not newest:
-                pending = self._store.ask_seen(() if newest else run.hashes, target.commit_id)
+            if target.claim is not None:
+                target.claim.check(view)
 
-        result = self._executor.run(batch, wanted=race.wanted, opened=ask)
+        result = self._executor.run(_batch(run, target, race.wish(target)), wanted=race.wanted, opened=opened)
         self._ran_s = time.monotonic() - self._opened_at
         if result.place is not None and result.place.waited:
             self.wait_count += 1
-        if pending is None:
-            return result, None
-        seen = pending.result()
-        # What lies above a named parent is another branch.
-        repeated = {key: first for key, first in seen.transactions.items() if first.version <= result.view.version}
-        if seen.block is None and repeated:
-            self._executor.drop(result)
-            raise SeenError(repeated)
-        return result, seen.block
+        return result
 
     def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:
         """Turns results into outcomes and commits them if they are to be kept."""
+        details = target.claim is None  # nothing that receipts do not hold is part of a block
         ran = [
-            convert.to_outcome(tx_hash, item, details=not target.commit_id)
+            convert.to_outcome(tx_hash, item, details=details)
             for tx_hash, item in zip(run.hashes, result.results, strict=True)
         ]
         executed = [outcome for outcome in ran if outcome.verdict == execution_pb.VERDICT_EXECUTED]
-        if target.mode is not Mode.EXECUTE or not (executed or target.commit_id):
+        if target.mode is not Mode.EXECUTE or not (executed or target.claim):
             self._executor.drop(result)
             if target.trace:
                 tracing.add_places(self._executor, _batch(run, target), result, ran)
             return Ending(run.outcomes(ran), result.view.version)
         outcomes = run.outcomes(ran)
-        commit = _commit_request(target, result, executed)
+        commit = _commit_request(target, result, outcomes, executed)
         if target.careful:
             self._executor.tell(channel.NOBODY)  # who ends from here on may have committed: no item is to blame
         if target.judge is not None:
-            preview = self._store.commit(commit, validate_only=True)
+            preview = self._commit(target, result, commit, validate_only=True)
             if not target.judge(outcomes, preview):
                 self._executor.drop(result)
                 return Ending(outcomes, result.view.version, preview.commitment)
-        committed = self._store.commit(commit)
+        committed = self._commit(target, result, commit)
         self._executor.settle(result, commit.commit_id, committed)
         return Ending(outcomes, committed.version, committed.commitment, committed=True)
 
-    def _recall(self, run: Run, target: Target, view: View) -> Ending:
-        """Answers a block that was committed before from what the store keeps of it."""
-        again = CommitRequest(commit_id=target.commit_id, parent_id=b"", reads={}, writes={})
-        committed = self._store.commit(again)
-        first = self._store.ask_seen(run.hashes).result().transactions
-        ran = [_first_outcome(tx_hash, first.get(tx_hash)) for tx_hash in run.hashes]
-        outcomes = run.outcomes(ran)
-        if target.judge is not None:
-            target.judge(outcomes, committed)
-        return Ending(outcomes, view.version, committed.commitment, committed=True)
+    def _commit(
+        self, target: Target, result: BatchResult, request: CommitRequest, *, validate_only: bool = False
+    ) -> Committed:
+        """Commits, or only tries to.
 
-
-def _first_outcome(tx_hash: bytes, first: FirstExecution | None) -> Outcome:
-    if first is None:
-        return convert.refusal(tx_hash, "not part of the block")
-    return Outcome(tx_hash=tx_hash, verdict=execution_pb.VERDICT_EXECUTED, receipt=first.receipt)
+        Raises:
+            KnownBlockError: a twin of the block was committed since it was looked for.
+            ConflictError: what was read has changed.
+            RemoteError: the store failed.
+        """
+        committed = self._store.commit(request, validate_only=validate_only)
+        if target.claim is not None and committed.duplicate:
+            self._executor.drop(result)
+            target.claim.check_known(request.commit_id)
+            raise ConflictError(())  # the twin was dropped again meanwhile
+        return committed
 
 
 def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: bool) -> None:
@@ -311,15 +296,21 @@ def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: b
     )
 
 
-def _commit_request(target: Target, result: BatchResult, executed: Sequence[Outcome]) -> CommitRequest:
+def _commit_request(
+    target: Target, result: BatchResult, outcomes: Sequence[Outcome], executed: Sequence[Outcome]
+) -> CommitRequest:
     header = convert.to_header(result.block).SerializeToString(deterministic=True)
+    claim = target.claim
     return CommitRequest(
-        commit_id=target.commit_id or content_id(header, [outcome.tx_hash for outcome in executed]),
-        parent_id=target.at.block_id if target.at is not None else b"",
+        commit_id=claim.block_id if claim else content_id(header, [outcome.tx_hash for outcome in executed]),
+        parent_id=claim.parent_id if claim else b"",
         reads=result.reads,
         writes=result.writes,
         transactions=[convert.to_record(outcome) for outcome in executed],
         header=header,
+        answer=claim.answer(outcomes) if claim else b"",
+        named=claim.named if claim else False,
+        newest_id=result.view.block_id if claim and not claim.parent_id else b"",
         place_id=result.place.place_id if result.place is not None else 0,
         reruns=target.placed,
     )

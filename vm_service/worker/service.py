@@ -8,12 +8,13 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
-from vm_service.errors import BatchStoppedError, BlockRefusedError, NoGenesisError
+from vm_service.errors import BatchStoppedError, BlockDiffersError, BlockRefusedError, NoGenesisError
 from vm_service.model import Batch, BlockContext, Committed, Mode, Need, Place, View
-from vm_service.worker import channel, tracing
+from vm_service.worker import blocks, channel, header_rules, tracing
+from vm_service.worker.blocks import Claim, KnownBlockError
 from vm_service.worker.executor import Executor
 from vm_service.worker.intake import Intake
-from vm_service.worker.run import Outcome, Run, Runner, Target, content_id
+from vm_service.worker.run import Ending, Outcome, Run, Runner, Target
 from vm_service.worker.state_client import StateClient
 
 Method = Callable[[channel.Work], list[bytes]]
@@ -22,12 +23,23 @@ Method = Callable[[channel.Work], list[bytes]]
 class BatchService:
     """The requests of a worker, run on its executor and its store."""
 
-    def __init__(self, executor: Executor, store: StateClient, intake: Intake, *, build_id: str) -> None:
-        """Puts the parts together; `build_id` names runtime, gas schedule and engine."""
+    def __init__(
+        self, executor: Executor, store: StateClient, intake: Intake, *, build_id: str, ahead: header_rules.Ahead
+    ) -> None:
+        """Puts the parts together.
+
+        Args:
+            executor: where batches run.
+            store: where state is read and committed.
+            intake: checks transactions.
+            build_id: names runtime, gas schedule and engine.
+            ahead: how far the time of a block may lie ahead of the clock.
+        """
         self._executor = executor
         self._store = store
         self._intake = intake
         self._build_id = build_id
+        self._ahead = ahead
         self.runner = Runner(executor, store)
         self.item_count = 0
         self._places: list[int] | None = None
@@ -74,17 +86,21 @@ class BatchService:
         run = self._admit(
             transactions, work, signatures_checked=first.signatures_checked, assume_signed=first.assume_signed
         )
+        build_id = self._build_id
         given = first.HasField("header")
-        target = Target(
-            Mode.DRY if first.dry_run else Mode.EXECUTE,
-            _given(first.header) if given else _open(),
-            careful=work.careful,
-            trace=first.trace,
-            placed=not given,
-            expected_ms=work.expected_ms,
-            deadline=_deadline(work),
-        )
-        ending = self.runner.run(run, target)
+        if given and not first.dry_run:  # a block to which no id is given; it comes alone
+            ending, build_id = self._settle_block(run, self._claim_of(first.header, run, self._ahead.generate_ms), work)
+        else:
+            target = Target(
+                Mode.DRY if first.dry_run else Mode.EXECUTE,
+                _given(first.header) if given else _open(),
+                careful=work.careful,
+                trace=first.trace,
+                placed=not given,
+                expected_ms=work.expected_ms,
+                deadline=_deadline(work),
+            )
+            ending = self.runner.run(run, target)
         responses, at = [], 0
         for request in requests:
             end = at + len(request.transactions)
@@ -92,7 +108,7 @@ class BatchService:
                 outcomes=ending.outcomes[at:end],
                 version=ending.version,
                 commitment=ending.commitment,
-                build_id=self._build_id,
+                build_id=build_id,
             )
             responses.append(response.SerializeToString())
             at = end
@@ -148,7 +164,7 @@ class BatchService:
             Mode.CALL,
             _open(),
             calls=[convert.kernel_call(request.calls[place]) for place in places],
-            at=View(request.version) if request.version else None,
+            at=View(request.version, request.block_id) if request.version or request.block_id else None,
             careful=work.careful,
         )
         self.item_count += len(request.calls)
@@ -197,66 +213,116 @@ class BatchService:
     def _execute_block(self, work: channel.Work) -> list[bytes]:
         """ExecuteBlock: one commit, named by the block."""
         request = execution_pb.ExecuteBlockRequest.FromString(work.requests[0])
-        run, target = self._block(request, work)
-        ending = self.runner.run(run, target)
+        run, claim = self._claim(request, work, self._ahead.generate_ms)
+        ending, build_id = self._settle_block(run, claim, work)
         response = execution_pb.ExecuteBlockResponse(
-            block_id=target.commit_id,
+            block_id=claim.block_id,
             outcomes=ending.outcomes,
-            gas_usage=sum(outcome.receipt.gas_usage for outcome in ending.outcomes),
+            gas_usage=sum(
+                outcome.receipt.gas_usage
+                for outcome in ending.outcomes
+                if outcome.verdict == execution_pb.VERDICT_EXECUTED
+            ),
             version=ending.version,
             commitment=ending.commitment,
-            build_id=self._build_id,
+            build_id=build_id,
         )
         return [response.SerializeToString()]
 
+    def _settle_block(self, run: Run, claim: Claim, work: channel.Work) -> tuple[Ending, str]:
+        """Executes and commits a block, or finds it as it was committed before.
+
+        Returns:
+            How it ended the first time, and the build id of that.
+
+        Raises:
+            BlockDiffersError: its id is known with other content.
+            BlockRefusedError: its header does not fit its parent.
+        """
+        try:
+            claim.look_up()
+            target = Target(Mode.EXECUTE, claim.context, claim, careful=work.careful, deadline=_deadline(work))
+            return self.runner.run(run, target), self._build_id
+        except KnownBlockError as known:
+            stored = known.stored
+        claim.block_id = stored.block.block_id
+        if (found := claim.difference(stored)) is not None:
+            raise BlockDiffersError(claim.block_id, found.transaction_index, found.field, found.expected, found.actual)
+        ending = Ending(blocks.first_outcomes(stored), stored.block.version, stored.block.commitment, committed=True)
+        return ending, blocks.first_build_id(stored)
+
     def _validate_block(self, work: channel.Work) -> list[bytes]:
-        """ValidateBlock: executes again, compares, commits on request."""
+        """ValidateBlock: executes again, compares, commits on request; a known block is only compared."""
         request = execution_pb.ValidateBlockRequest.FromString(work.requests[0])
-        response = execution_pb.ValidateBlockResponse()
-
-        def judge(outcomes: Sequence[Outcome], committed: Committed) -> bool:
-            difference = convert.first_difference(outcomes, request.receipts)
-            if difference is None and request.commitment not in (b"", committed.commitment):
-                difference = convert.commitment_difference(committed.commitment, request.commitment)
-            response.valid = difference is None
-            if difference is not None:
-                response.difference.CopyFrom(difference)
-            return response.valid and request.commit
-
-        run, target = self._block(request, work, judge)
-        for place, stopped in run.stopped.items():
-            raise BatchStoppedError(execution_pb.Verdict.Name(_verdict(stopped)), place)
-        ending = self.runner.run(run, target)
-        if ending.committed and response.valid:
-            response.version = ending.version
+        run, claim = self._claim(request, work, self._ahead.validate_ms)
+        version = 0
+        try:
+            claim.look_up()
+            difference, version = self._judge_block(request, run, claim, work)
+        except KnownBlockError as known:
+            difference, version = claim.validated(known.stored, request), known.stored.block.version
+        except BlockRefusedError as error:
+            difference = convert.block_difference(-1, error.field, error.expected, error.actual)
+        response = execution_pb.ValidateBlockResponse(valid=difference is None, difference=difference)
+        if response.valid and request.commit:
+            response.version = version
         return [response.SerializeToString()]
 
-    def _block(
+    def _judge_block(
+        self, request: execution_pb.ValidateBlockRequest, run: Run, claim: Claim, work: channel.Work
+    ) -> tuple[execution_pb.BlockDifference | None, int]:
+        """Executes a block that others made; returns the first difference, and the version that it has or would have.
+
+        Raises:
+            BatchStoppedError: this machine stopped one of its transactions.
+            KnownBlockError, BlockRefusedError: as `Runner.run`.
+        """
+        difference: execution_pb.BlockDifference | None = None
+
+        def judge(outcomes: Sequence[Outcome], committed: Committed) -> bool:
+            nonlocal difference
+            difference = convert.first_difference(outcomes, request.receipts)
+            if difference is None and request.commitment not in (b"", committed.commitment):
+                difference = convert.block_difference(-1, "commitment", committed.commitment, request.commitment)
+            return difference is None and request.commit
+
+        for place, stopped in run.stopped.items():
+            raise BatchStoppedError(execution_pb.Verdict.Name(_verdict(stopped)), place)
+        target = Target(Mode.EXECUTE, claim.context, claim, judge, careful=work.careful, deadline=_deadline(work))
+        ending = self.runner.run(run, target)
+        return difference, ending.version
+
+    def _claim(
         self,
         request: execution_pb.ExecuteBlockRequest | execution_pb.ValidateBlockRequest,
         work: channel.Work,
-        judge: Callable[[Sequence[Outcome], Committed], bool] | None = None,
-    ) -> tuple[Run, Target]:
-        claimed = request.signatures_checked
-        run = self._admit(request.transactions, work, signatures_checked=claimed, block=True)
-        header = request.header.SerializeToString(deterministic=True)
-        block_id = request.block_id or content_id(header, [item.tx_hash for item in run.items])
-        at = View(0, request.parent_id) if request.parent_id else None
-        block = _given(request.header)
-        return run, Target(
-            Mode.EXECUTE,
-            block,
-            at,
-            block_id,
-            judge,
-            careful=work.careful,
-            expected_ms=work.expected_ms,
-            deadline=_deadline(work),
+        ahead_ms: int,
+    ) -> tuple[Run, Claim]:
+        """Takes a block in."""
+        run = self._admit(request.transactions, work, signatures_checked=request.signatures_checked, block=True)
+        return run, self._claim_of(request.header, run, ahead_ms, request.parent_id, request.block_id)
+
+    def _claim_of(
+        self,
+        header: block_pb2.BlockHeader,
+        run: Run,
+        ahead_ms: int,
+        parent_id: bytes = b"",
+        block_id: bytes = b"",
+    ) -> Claim:
+        return Claim(
+            self._store,
+            header,
+            [item.tx_hash for item in run.items],
+            parent_id=parent_id,
+            block_id=block_id,
+            ahead_ms=ahead_ms,
+            build_id=self._build_id,
         )
 
 
 def _given(header: block_pb2.BlockHeader) -> Callable[[View, Place | None], BlockContext]:
-    """Returns the block context that the caller brought.
+    """Returns the block context that the caller of a dry run brought.
 
     Block 0 is genesis, where no authority is checked and no gas is paid: only `v8vm genesis` makes it.
     """
@@ -264,7 +330,8 @@ def _given(header: block_pb2.BlockHeader) -> Callable[[View, Place | None], Bloc
 
     def block(_view: View, _place: Place | None) -> BlockContext:
         if context.number == 0:
-            raise BlockRefusedError("block 0 is the genesis of the chain, which is committed already")
+            why = "header.number is 0, the number of the genesis, which is committed already; from 1 on it is free"
+            raise BlockRefusedError("header.number", "1 or more", "0", why)
         return context
 
     return block

@@ -5,9 +5,8 @@ The connection is opened once: a confined worker cannot make another one. When i
 lost is then found by its receipts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -46,61 +45,6 @@ class HeldStream(Protocol):
     def __next__(self) -> state_pb.HoldPlacesResponse:
         """Waits for the next response; raises grpc.RpcError."""
         ...
-
-
-class Future(Protocol):
-    """What grpc hands out for a call in flight."""
-
-    def result(self) -> Any:  # noqa: ANN401 - the response of whatever method
-        """Waits for the response; raises grpc.RpcError."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the store has seen before."""
-
-    transactions: Mapping[bytes, FirstExecution] = field(default_factory=dict)
-    """Transactions executed before, by hash."""
-    block: View | None = None
-    """The block asked for, when it was committed before."""
-
-
-class PendingSeen:
-    """A question to the store that is not yet waited for."""
-
-    def __init__(
-        self, hashes: Sequence[bytes], receipts: Sequence[Future], block_id: bytes, block: Future | None
-    ) -> None:
-        """Takes the calls in flight."""
-        self._hashes = hashes
-        self._receipts = receipts
-        self._block_id = block_id
-        self._block = block
-
-    def result(self) -> Seen:
-        """Waits; returns what is known.
-
-        Raises:
-            RemoteError: the store cannot be reached.
-        """
-        try:
-            stored = [item for future in self._receipts for item in future.result().receipts]
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
-        pairs = zip(self._hashes, stored, strict=True)
-        first = {key: FirstExecution(item.receipt, item.version) for key, item in pairs if item.HasField("receipt")}
-        return Seen(first, self._find_block())
-
-    def _find_block(self) -> View | None:
-        if self._block is None:
-            return None
-        try:
-            return View(self._block.result().version, self._block_id)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                return None
-            raise from_rpc_error(error) from error
 
 
 class StateClient:
@@ -177,9 +121,9 @@ class StateClient:
         place: PlaceWish | None = None,
     ) -> OpenedView:
         """As StateReader."""
-        if at is not None:
-            return self._view_at(known, keys, at)
         request = state_pb.OpenViewRequest(keys=[key.encode() for key in keys], tx_hashes=hashes)
+        if at is not None:
+            request.at.CopyFrom(_named(at))
         if known is not None:
             request.known_version = known.version
             request.known_block_id = known.block_id
@@ -187,9 +131,7 @@ class StateClient:
         self.epoch = response.epoch
         changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
         seen = {item.tx_hash: FirstExecution(item.receipt, item.version) for item in response.seen}
-        number = response.header.number if response.HasField("header") else None
-        view = View(response.version, response.block_id, number, response.header.time_ns)
-        return OpenedView(view, changed, _entries(response.entries), seen, self._take_place(response))
+        return OpenedView(_view(response), changed, _entries(response.entries), seen, self._take_place(response))
 
     def _open(self, request: state_pb.OpenViewRequest, wish: PlaceWish | None) -> state_pb.OpenViewResponse:
         if wish is None:
@@ -236,21 +178,11 @@ class StateClient:
             self._state.GiveBackPlace.future(request, timeout=self._timeout_s)
             self._place_id = 0
 
-    def _view_at(self, known: View | None, keys: Sequence[str], at: View) -> OpenedView:
-        response = self._batch_get(keys, at)
-        view = View(response.version, at.block_id)
-        same = known is not None and (known == view or (bool(at.block_id) and known.block_id == at.block_id))
-        return OpenedView(view, [] if same else None, _entries(response.entries))
-
     def get_many(self, keys: Sequence[str], view: View) -> Sequence[Entry]:
         """As StateReader."""
         self.read_call_count += 1
-        return _entries(self._batch_get(keys, view).entries)
-
-    def _batch_get(self, keys: Sequence[str], view: View) -> state_pb.BatchGetResponse:
-        named = state_pb.View(version=0 if view.block_id else view.version, block_id=view.block_id)
-        request = state_pb.BatchGetRequest(view=named, keys=[key.encode() for key in keys])
-        return self._call(self._state.BatchGet, request)
+        request = state_pb.BatchGetRequest(view=_named(view), keys=[key.encode() for key in keys])
+        return _entries(self._call(self._state.BatchGet, request).entries)
 
     # -- commits -------------------------------------------------------------------------------------------------
 
@@ -268,6 +200,9 @@ class StateClient:
             durability=state_pb.DURABILITY_SYNCED,
             epoch=self.epoch,
             header=request.header,
+            answer=request.answer,
+            named=request.named,
+            newest_id=request.newest_id,
             validate_only=validate_only,
             place_id=request.place_id,
         )
@@ -293,20 +228,34 @@ class StateClient:
         """
         self._call(self._state.FinalizeBlock, state_pb.FinalizeBlockRequest(block_id=block_id))
 
-    # -- what was seen before ------------------------------------------------------------------------------------
+    # -- blocks --------------------------------------------------------------------------------------------------
 
-    def ask_seen(self, hashes: Sequence[bytes], block_id: bytes = b"") -> PendingSeen:
-        """Asks, without waiting, which transactions were executed before and whether a block was committed."""
-        starts = range(0, len(hashes), self.RECEIPT_PAGE)
-        requests = (
-            inspection_pb.BatchGetReceiptsRequest(tx_hashes=hashes[at : at + self.RECEIPT_PAGE]) for at in starts
-        )
-        receipts = [self._inspection.BatchGetReceipts.future(request, timeout=self._timeout_s) for request in requests]
-        block = None
-        if block_id:
-            named = state_pb.BatchGetRequest(view=state_pb.View(block_id=block_id))
-            block = self._state.BatchGet.future(named, timeout=self._timeout_s)
-        return PendingSeen(hashes, receipts, block_id, block)
+    def block(self, block_id: bytes) -> state_pb.GetBlockContentResponse | None:
+        """Reads a block with its content; None when the store does not know it.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        try:
+            return self._call(self._state.GetBlockContent, state_pb.GetBlockContentRequest(block_id=block_id))
+        except RemoteError as error:
+            if error.code is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+
+    def block_view(self, block_id: bytes) -> View | None:
+        """Reads where a block stands; None when the store does not know it.
+
+        Raises:
+            RemoteError: the store cannot be reached.
+        """
+        try:
+            found = self._call(self._state.GetBlock, state_pb.GetBlockRequest(block_id=block_id))
+        except RemoteError as error:
+            if error.code is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+        return _view(found)
 
     def _call(self, method: Callable[..., M], request: Message) -> M:
         try:
@@ -317,6 +266,22 @@ class StateClient:
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
+
+
+def _named(view: View) -> state_pb.View:
+    return state_pb.View(version=0 if view.block_id else view.version, block_id=view.block_id)
+
+
+def _view(response: state_pb.OpenViewResponse | state_pb.GetBlockResponse) -> View:
+    header = response.header if response.HasField("header") else None
+    return View(
+        response.version,
+        response.block_id,
+        number=None if header is None else header.number,
+        time_ns=0 if header is None else header.time_ns,
+        parent_id=response.parent_id,
+        block_hash=response.block_hash,
+    )
 
 
 def _entries(entries: Sequence[state_pb.Entry]) -> list[Entry]:

@@ -74,6 +74,12 @@ class CommitRequest:
     """Receipts and events, in order; opaque to whoever executes."""
     header: bytes = b""
     """Serialised block header, kept with the commit."""
+    answer: bytes = b""
+    """Kept with the commit, to answer it again."""
+    named: bool = False
+    """The commit id is a block id that the caller gave."""
+    newest_id: bytes = b""
+    """With an empty parent: the commit that must still be the newest, else it is a conflict; empty: whichever is."""
     place_id: int = 0
     """Place whose turn the commit waits for; 0: none."""
     reruns: bool = False
@@ -97,7 +103,7 @@ class StateReader(Protocol):
             known: the view that the caller's cache is right for; None: it has no cache.
             keys: keys to read along.
             at: the view to open; None: the newest.
-            hashes: transactions that may have been executed before; looked for when `at` is None.
+            hashes: transactions that may have been executed before on the chain of the view.
             place: asks for a place; none is handed out when a transaction was executed before. Only without `at`.
         """
         ...

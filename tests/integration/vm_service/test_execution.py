@@ -208,7 +208,7 @@ def test_an_unknown_contract_or_action_is_the_outcome_of_the_call(world: VmWorld
 def executed_block(world: VmWorld) -> tuple[pb.ExecuteBlockRequest, pb.ExecuteBlockResponse]:
     made = [world.signer.transfer(ALICE, BOBBY), world.signer.transfer(BOBBY, CAROL, "99999999")]
     head = world.head()
-    request = pb.ExecuteBlockRequest(parent_id=head.block_id, header=header(world, head.version), transactions=made)
+    request = pb.ExecuteBlockRequest(parent_id=head.block_id, header=header(world, head.number + 1), transactions=made)
     return request, world.execution.ExecuteBlock(request)
 
 
@@ -314,7 +314,8 @@ def test_the_publisher_of_base_transactions_is_refused_anywhere_but_at_the_head_
     base = world.signer.transaction("base.iost", ("base.iost", "exec", ('{"parent":["a","1",true]}',)), sign=False)
     del base.publisher_signatures[:]
     assert world.execute(base).outcomes[0].verdict == pb.VERDICT_REFUSED
-    request = pb.ExecuteBlockRequest(header=header(world, 5), transactions=[world.signer.transfer(ALICE, BOBBY), base])
+    block = header(world, world.head().number + 1)
+    request = pb.ExecuteBlockRequest(header=block, transactions=[world.signer.transfer(ALICE, BOBBY), base])
     outcomes = world.execution.ExecuteBlock(request).outcomes
     assert [outcome.verdict for outcome in outcomes] == [pb.VERDICT_EXECUTED, pb.VERDICT_REFUSED]
 
