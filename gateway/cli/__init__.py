@@ -10,7 +10,9 @@
 - `abi_files`: ABI files and what is wrong with them;
 - `plain`: messages as plain JSON values;
 - `sending`: publish, call, query, tx;
-- `inspecting`: receipt, state, contract, balance, account, events, status, workers;
+- `inspecting`: receipt, contract, events, workers;
+- `state`, `accounts`: cells; accounts and balances;
+- `hints`: similar names for a name that does not exist; `ids`: ids cut in the middle;
 - `keys`: key files;
 - `demo`: the services with sample contracts (`make run`).
 """

@@ -94,7 +94,7 @@ def report_of(error: Exception) -> ErrorReport | None:
         case ServiceError():
             return _of_call(error)
         case TransactionError():
-            return ErrorReport(error.name, error.message, _of_outcome(error.name), named=True)
+            return ErrorReport(error.name, _text(error, error.message), _of_outcome(error.name), named=True)
         case CompileError():
             return ErrorReport("SOURCE_REFUSED", _text(error), ExitCode.CHECK_FAILED)
         case KeyFileError():
@@ -107,10 +107,10 @@ def report_of(error: Exception) -> ErrorReport | None:
     return None
 
 
-def _text(error: Exception) -> str:
-    """Returns the message with the notes that callers added, such as the address of a service."""
+def _text(error: Exception, message: str = "") -> str:
+    """Returns the message with the notes that callers added: an address, the text of an engine, a hint."""
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return f"{error}{notes}"
+    return f"{message or error}{notes}"
 
 
 def _of_call(error: ServiceError) -> ErrorReport:

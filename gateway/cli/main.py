@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import backup, exit_codes, inspecting, keys, sending, status
+from gateway.cli import accounts, backup, exit_codes, inspecting, keys, sending, state, status
 from gateway.cli.demo import demo
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import InputError, report_of
@@ -51,7 +51,7 @@ for command in (
     sending.call,
     sending.query,
     inspecting.receipt,
-    inspecting.balance,
+    accounts.balance,
     inspecting.events,
     status.status,
     backup.backup,
@@ -59,7 +59,7 @@ for command in (
 ):
     app.command()(command)
 app.command()(demo)
-for group in (sending.tx_app, inspecting.state_app, inspecting.contract_app, inspecting.account_app, keys.app):
+for group in (sending.tx_app, state.app, inspecting.contract_app, accounts.app, keys.app):
     app.add_typer(group)
 
 

@@ -28,6 +28,7 @@ Key = Annotated[
 ]
 ChainId = Annotated[int, typer.Option("--chain-id", help="Chain the transaction is for.")]
 GasLimit = Annotated[int, typer.Option("--gas-limit", help="Most gas to spend, 6000 to 4000000.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show ids and values whole, however wide the lines become.")]
 AbiFile = Annotated[
     Path | None,
     typer.Option("--abi", help="ABI file; left out: NAME.js.abi or NAME.abi beside NAME.js, else derived."),

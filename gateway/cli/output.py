@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.ids import cut_ids
 from gateway.cli.options import GAS_UNIT
 from gateway.cli.plain import to_plain
 from gateway.client import base58
@@ -17,10 +18,13 @@ from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt, Status
 from iost.gateway.v1.outcome_pb2 import VERDICT_DUPLICATE, Failure, TransactionOutcome
 from iost.gateway.v1.transaction_service_pb2 import CallOutcome
 
-PIPE_COLUMNS = 200
-"""Width of tables that do not go to a terminal: a name and a contract id stay on one line."""
+WIDEST_COLUMNS = 1_000_000
+"""Width that nothing exceeds: where a line is to stay one line."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+console = Console(highlight=False)
+"""Standard output, as wide as the terminal; 80 columns when it goes to a file or a pipe."""
+
+_wide_console = Console(highlight=False, width=WIDEST_COLUMNS)
 
 Row = Sequence[object]
 
@@ -56,31 +60,51 @@ def _plain(value: object) -> object:
     return value
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Row], title: str = "") -> None:
-    """Prints a table; cells are shown as they are, never read as markup."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        # Names and hashes are to be copied: they wrap but are never cut.
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+def print_table(columns: Sequence[str], rows: Iterable[Row], title: str = "", *, wide: bool = False) -> None:
+    """Prints a table as wide as the screen; cells are shown as they are, never read as markup.
+
+    Where a row would not fit, ids are cut in the middle, and what is still too long continues below. With `wide`
+    nothing is cut or continued.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    table = _table(columns, cells, title)
+    width = _wide_console.measure(table).maximum
+    if wide:
+        _wide_console.print(table, width=max(width, 1))
+        return
+    if width > console.width:
+        table = _table(columns, [[_cut(cell) for cell in row] for row in cells], title)
     console.print(table)
 
 
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Text]], title: str) -> Table:
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cut(cell: Text) -> Text:
+    cut = cut_ids(cell.plain)
+    return cell if cut == cell.plain else Text(cut, style=cell.style)
+
+
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Prints names and values, one pair a line."""
+    """Prints names and values, one pair a line; values are whole, and in a file or a pipe they stay one line."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in fields:
         table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
-    console.print(table)
+    (console if console.is_terminal else _wide_console).print(table)
 
 
 def gas_text(hundredths: int) -> str:
-    """Writes gas as people read it: 3012345 is `30123.45`."""
-    whole, rest = divmod(hundredths, GAS_UNIT)
-    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
+    """Writes gas in its unit with two decimals, as the reference does: 3012340 is `30123.40`."""
+    whole, rest = divmod(abs(hundredths), GAS_UNIT)
+    return f"{'-' if hundredths < 0 else ''}{whole}.{rest:02d}"
 
 
 def status_text(status: Status) -> Text:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
-from gateway.cli import abi_files, options
+from gateway.cli import abi_files, hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import InputError, RefusedError
 from gateway.cli.options import ChainId, GasLimit, Gateway, Json, Key, Version
@@ -21,6 +21,13 @@ from iost.gateway.v1.transaction_service_pb2 import CallOutcome
 tx_app = typer.Typer(
     name="tx", help="Prepared transactions: files of JSON, made by `v8vm call --print`.", no_args_is_help=True
 )
+
+CHECKED = (
+    ("checked", "form, size, chain id, time and expiry, gas limit and ratio"),
+    ("", "signatures, permissions of publisher and signers, gas of the publisher"),
+    ("", "then all actions, alone, on the newest state; nothing was kept"),
+)
+"""What validation checks; the first check that fails refuses the transaction."""
 
 _MAX_SIGNED_GAS = transactions.PUBLISH_GAS_LIMIT // options.GAS_UNIT
 
@@ -139,7 +146,7 @@ def query(
 ) -> None:
     """Calls a method without a transaction: nothing is kept, nothing is paid, no key is needed."""
     data = options.arguments(args)
-    with connect(gateway) as client:
+    with connect(gateway) as client, hints.for_calls(client, [(contract, method)]):
         try:
             outcome = client.call(contract, method, data=data, publisher=publisher, version=version, trace=True)
         except TransactionError as error:
@@ -173,10 +180,13 @@ def validate(
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
-    """Asks whether a signed transaction would be accepted now; nothing is kept."""
+    """Asks whether a signed transaction would be accepted now, and executes it without keeping anything.
+
+    Exit code 4: it would be refused; 5: it would be executed and fail.
+    """
     with connect(gateway) as client:
         outcome = client.validate([_read(file)], trace=True).outcomes[0]
-    _show(outcome, as_json)
+    _show(outcome, as_json, notes=CHECKED)
 
 
 @tx_app.command("show")
@@ -207,7 +217,8 @@ def _read(file: Path) -> Transaction:
 def _send(transaction: Transaction, gateway: str, *, dry_run: bool, as_json: bool) -> None:
     with connect(gateway) as client:
         outcome = client.execute([transaction], dry_run=dry_run, trace=dry_run).outcomes[0]
-    _show(outcome, as_json, notes=[("dry run", "nothing of this was kept")] if dry_run else [])
+        with hints.for_calls(client, [(item.contract, item.action_name) for item in transaction.actions]):
+            _show(outcome, as_json, notes=[("dry run", "nothing of this was kept")] if dry_run else [])
 
 
 def _show(

@@ -9,7 +9,7 @@ from rich.text import Text
 from chassis.errors import RemoteError
 from gateway.cli import options
 from gateway.cli.exit_codes import ExitCode
-from gateway.cli.options import Gateway, Json
+from gateway.cli.options import Gateway, Json, Wide
 from gateway.cli.output import console, print_fields, print_json, print_table
 from gateway.client import Client
 from iost.gateway.v1 import inspection_service_pb2 as pb
@@ -45,6 +45,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 def status(
     gateway: Gateway = options.GATEWAY,
+    wide: Wide = False,
     as_json: Json = False,
     max_age: Annotated[
         float, typer.Option(min=0, help="Seconds that the head may be old before that counts as wrong; 0: any.")
@@ -56,7 +57,7 @@ def status(
     if as_json:
         print_json({"gateway": gateway, "ok": not wrong, "problems": wrong, "status": answer})
     else:
-        print_table(COLUMNS, rows(answer))
+        print_table(COLUMNS, rows(answer), wide=wide)
         print_fields(_fields(answer))
         for line in wrong:
             console.print(Text(f"wrong: {line}", style="red"), soft_wrap=True)

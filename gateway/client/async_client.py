@@ -234,15 +234,31 @@ class AsyncClient:
         self, prefix: str, *, version: int = 0, page_size: int = 0, timeout_s: float | None = None
     ) -> AsyncIterator[inspection.StateEntry]:
         """Lists all state below a prefix, page by page, all from one version. `timeout_s` is for each page."""
-        request = inspection.ListStateRequest(prefix=prefix, version=version, page_size=page_size)
+        page_token = ""
         while True:
-            page = await _answer(self._inspection.ListState(request, timeout=timeout_s))
+            page = await self.state_page(
+                prefix, version=version, page_size=page_size, page_token=page_token, timeout_s=timeout_s
+            )
             for entry in page.entries:
                 yield entry
             if not page.next_page_token:
                 return
-            request.version = page.version
-            request.page_token = page.next_page_token
+            version, page_token = page.version, page.next_page_token
+
+    async def state_page(
+        self,
+        prefix: str,
+        *,
+        version: int = 0,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> inspection.ListStateResponse:
+        """Lists one page of the state below a prefix; `page_token` is that of the page before."""
+        request = inspection.ListStateRequest(
+            prefix=prefix, version=version, page_size=page_size, page_token=page_token
+        )
+        return await _answer(self._inspection.ListState(request, timeout=timeout_s))
 
     async def balances(
         self, pairs: Iterable[tuple[str, str]], *, version: int = 0, timeout_s: float | None = None

@@ -119,6 +119,7 @@ class Client:
     discard_block = _blocking(AsyncClient.discard_block)
     receipts = _blocking(AsyncClient.receipts)
     state = _blocking(AsyncClient.state)
+    state_page = _blocking(AsyncClient.state_page)
     list_state = _blocking_iterator(AsyncClient.list_state)
     balances = _blocking(AsyncClient.balances)
     head = _blocking(AsyncClient.head)

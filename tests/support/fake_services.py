@@ -52,6 +52,7 @@ class FakeVm:
         cancelled: requests that were cancelled while they took their time.
         refuse: unless empty, every transaction is refused with this message.
         fail: unless empty, every transaction and call is executed and fails with this message.
+        pool: the workers; `hottest` their most used contracts.
         abi: the ABI that it derives from every source.
         requests: the transaction and call requests as they came.
     """
@@ -64,6 +65,10 @@ class FakeVm:
     refuse: str = ""
     fail: str = ""
     abi: str = ""
+    pool: list[workers.Worker] = field(
+        default_factory=lambda: [workers.Worker(worker_id="1", pid=7, state=workers.WORKER_STATE_IDLE)]
+    )
+    hottest: list[workers.HotContract] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
 
     async def ExecuteTransactions(self, request: Any, context: Any) -> Any:
@@ -84,24 +89,23 @@ class FakeVm:
             raise OddError("odd", metadata={"who": "vm"}, details=[state.ConflictDetail(version=9)])
         if "conflict" in publishers:
             raise WriteConflictError("changed again and again")
-        if self.refuse:
-            refused = execution.TransactionOutcome(verdict=execution.VERDICT_REFUSED, message=self.refuse)
-            return execution.ExecuteTransactionsResponse(outcomes=[refused] * len(publishers))
-        outcomes = [
-            execution.TransactionOutcome(
-                tx_hash=transaction_hash(transaction),
-                verdict=execution.VERDICT_EXECUTED,
-                receipt=receipt_pb2.Receipt(status=self._status(), gas_usage=4200),
-                message=transaction.publisher,
-                **self._details(),
-            )
-            for transaction in request.transactions
-        ]
+        outcomes = [self._outcome(transaction) for transaction in request.transactions]
         return execution.ExecuteTransactionsResponse(outcomes=outcomes, version=len(self.batches), build_id="fake")
 
     async def ValidateTransactions(self, request: Any, context: Any) -> Any:
-        outcomes = [execution.TransactionOutcome(message=item.publisher) for item in request.transactions]
+        outcomes = [self._outcome(item) for item in request.transactions]
         return execution.ValidateTransactionsResponse(outcomes=outcomes)
+
+    def _outcome(self, transaction: Any) -> execution.TransactionOutcome:
+        if self.refuse:
+            return execution.TransactionOutcome(verdict=execution.VERDICT_REFUSED, message=self.refuse)
+        return execution.TransactionOutcome(
+            tx_hash=transaction_hash(transaction),
+            verdict=execution.VERDICT_EXECUTED,
+            receipt=receipt_pb2.Receipt(status=self._status(), gas_usage=4200),
+            message=transaction.publisher,
+            **self._details(),
+        )
 
     def _status(self) -> receipt_pb2.Status:
         code = receipt_pb2.STATUS_CODE_RUNTIME_ERROR if self.fail else receipt_pb2.STATUS_CODE_SUCCESS
@@ -151,19 +155,23 @@ class FakeVm:
         return compilation.CompileContractsResponse(outcomes=outcomes)
 
     async def ListWorkers(self, request: Any, context: Any) -> Any:
-        return workers.ListWorkersResponse(
-            workers=[workers.Worker(worker_id="1", pid=7, state=workers.WORKER_STATE_IDLE)], restart_count=2
-        )
+        return workers.ListWorkersResponse(workers=self.pool, hottest=self.hottest, restart_count=2)
 
 
 @dataclass
 class FakeState:
-    """A dictionary of one version, a few receipts, and a log of events; `streams` counts those that were opened."""
+    """A dictionary of one version, a few receipts, and a log of events of one contract.
+
+    Attributes:
+        contract: the contract that posts the events.
+        streams: streams that were opened.
+    """
 
     cells: dict[bytes, bytes] = field(default_factory=dict)
     receipts: dict[bytes, receipt_pb2.Receipt] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     version: int = 3
+    contract: str = "c"
     streams: int = 0
     header: bytes = b""
     added: asyncio.Event = field(default_factory=asyncio.Event)
@@ -211,7 +219,7 @@ class FakeState:
                 position += 1
                 yield inspection.StreamEventsResponse(
                     cursor=inspection.EventCursor(version=position + 3, transaction_index=2**31 - 1),
-                    event=receipt_pb2.Event(contract="c", data=self.events[position - 1]),
+                    event=receipt_pb2.Event(contract=self.contract, data=self.events[position - 1]),
                 )
             if request.until_head:
                 return

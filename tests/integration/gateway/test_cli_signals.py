@@ -47,7 +47,7 @@ async def start() -> AsyncIterator[Start]:
 
 async def ended(process: Process) -> tuple[int | None, bytes, bytes]:
     """How a process ended: exit code, standard output since the last read, standard error."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         out, err = await process.communicate()
     return process.returncode, out, err
 
@@ -55,7 +55,7 @@ async def ended(process: Process) -> tuple[int | None, bytes, bytes]:
 @pytest.mark.parametrize("posted", [False, True])
 async def test_ctrl_c_ends_events_without_a_word(world, start: Start, posted: bool) -> None:
     process = await start("events", "--since", 0, "-g", world.address)
-    await until(lambda: world.state.streams == 1)
+    await until(lambda: world.state.streams == 1, timeout_s=30)
     if posted:
         world.state.post("first")
         assert b"first" in await process.stdout.readline()
@@ -67,7 +67,7 @@ async def test_ctrl_c_ends_a_call_that_waits_for_its_answer(world, start: Start,
     key = tmp_path / "slow.json"
     key_files.save(key, Account("slow", KeyPair.generate()))
     process = await start("call", "c", "m", "-k", key, "-g", world.address)
-    await until(lambda: ["slow"] in world.vm.batches)
+    await until(lambda: ["slow"] in world.vm.batches, timeout_s=30)
     process.send_signal(signal.SIGINT)
     assert await ended(process) == (130, b"", b"")
 
@@ -84,5 +84,5 @@ async def test_a_reader_that_ends_first_ends_the_command(world, start: Start, as
     assert b"first" in await process.stdout.readline()
     process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
     world.state.post("second")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert (await process.stderr.read(), await process.wait()) == (b"", 141)
