@@ -147,6 +147,13 @@ class StateConfig(ServerConfig):
         reason="several transactions at the limit of 2 s each; well below the 30 s by which a block may lead the clock",
         minimum=1,
     )
+    place_lead_ms: int = setting(
+        30_000,
+        unit="milliseconds",
+        help="how far a place may lie ahead of the clock for a VM service whose own clock is ahead",
+        reason="as far as a transaction may; a VM service with a worse clock does not carry the chain away",
+        minimum=0,
+    )
     clock_shift_ms: int = setting(
         0,
         unit="milliseconds",

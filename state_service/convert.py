@@ -199,11 +199,12 @@ def to_place_wish(wish: state_pb.PlaceWish) -> PlaceWish:
     Raises:
         InvalidRequestError: a negative time, or too many cells.
     """
-    if wish.expected_ms < 0:
-        raise InvalidRequestError("a time is not negative", field="place.expected_ms")
+    for name in ("expected_ms", "least_time_ns"):
+        if getattr(wish, name) < 0:
+            raise InvalidRequestError("a time is not negative", field=f"place.{name}")
     if len(wish.cells) > MAX_BATCH_GET_KEYS:
         raise InvalidRequestError(f"at most {MAX_BATCH_GET_KEYS} cells", field="place.cells")
-    return PlaceWish(wish.holder_id, wish.expected_ms, wish.first, frozenset(wish.cells))
+    return PlaceWish(wish.holder_id, wish.expected_ms, wish.first, frozenset(wish.cells), wish.least_time_ns)
 
 
 def from_place(place: HeldPlace) -> state_pb.Place:

@@ -52,6 +52,8 @@ class PlaceWish:
     """Wait until every earlier place has passed, and let no place come in between."""
     cells: frozenset[int] = frozenset()
     """Numbers that stand for the contended cells of the batch."""
+    least_time_ns: int = 0
+    """Least time of the place, as far as the clocks of caller and store may differ."""
 
 
 def _future() -> "asyncio.Future[None]":
@@ -137,6 +139,7 @@ class Places:
         self._patience_s = config.place_patience_ms / 1000
         self._wait_s = config.place_wait_ms / 1000
         self._limit_ms = config.place_limit_ms
+        self._lead_ns = config.place_lead_ms * _NS_PER_MS
         self._order: list[HeldPlace] = []
         self._claims: dict[HeldPlace, None] = {}
         self._held: dict[int, HeldPlace] = {}
@@ -226,7 +229,7 @@ class Places:
         expected_ms = min(place.wish.expected_ms, self._limit_ms)
         expected_s, loop = expected_ms / 1000, asyncio.get_running_loop()
         place.ahead = expected_s > self._patience_s and not place.wish.first
-        now_ns = self.now_ns()
+        now_ns = self._least_ns(place.wish)
         if place.ahead:
             at = len(self._order)
             before = self._moment_before(at)
@@ -243,6 +246,11 @@ class Places:
         place.handed.set_result(None)
         place.timer = loop.call_at(loop.time() + expected_s + self._limit_ms / 1000, self._expire, place)
         self.counts.handed_out += 1
+
+    def _least_ns(self, wish: PlaceWish) -> int:
+        """Returns the clock, or the time that a caller needs whose clock is ahead of this one."""
+        now_ns = self.now_ns()
+        return max(now_ns, min(wish.least_time_ns, now_ns + self._lead_ns))
 
     def _next_free(self, now_ns: int) -> tuple[int, BlockTime]:
         """Returns where in the order a place comes that is not ahead, and its moment."""

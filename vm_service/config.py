@@ -159,6 +159,20 @@ class VmConfig(ServerConfig):
         reason="a producer's turn of six blocks: clocks kept by NTP differ by far less; ask again for a later one",
         minimum=0,
     )
+    transaction_ahead_ms: int = setting(
+        30_000,
+        unit="milliseconds",
+        help="how far the time of a transaction without a block header may lie ahead of the clock; it waits for it",
+        reason="the bound of the reference's transaction pool; clients with worse clocks are refused",
+        minimum=0,
+    )
+    early_count: int = setting(
+        1_000,
+        unit="transactions",
+        help="transactions ahead of the clock that wait for their time; more are told when to come back",
+        reason="64 MiB at most, since a transaction has 64 KiB; honest clocks are milliseconds ahead",
+        minimum=0,
+    )
     trust_signature_claims: bool = setting(
         False,
         unit="true or false",

@@ -4,6 +4,7 @@
     ├── MalformedRequestError     INVALID_ARGUMENT     wrong form, count or size; names the field
     └── VmError
         ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
+        ├── TransactionAheadError FAILED_PRECONDITION  the time of a transaction has not come; retry then
         ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
@@ -40,6 +41,22 @@ class PoolSaturatedError(VmError):
         super().__init__(
             f"{queued} transactions wait for a worker, the limit is {limit}",
             metadata={"queued": queued, "limit": limit},
+        )
+
+
+class TransactionAheadError(VmError):
+    """The time of a transaction has not come yet, and its caller gives up before or too many wait already."""
+
+    reason = "TRANSACTION_AHEAD"
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    retryable = True
+
+    def __init__(self, time_ns: int, now_ns: int) -> None:
+        """Creates the error; `time_ns` is the latest time of the request's transactions."""
+        self.retry_delay_ms = max(1, -(-(time_ns - now_ns) // 10**6))
+        super().__init__(
+            f"a transaction of time {time_ns} cannot run before it, and the clock shows {now_ns}",
+            metadata={"time_ns": time_ns, "now_ns": now_ns},
         )
 
 

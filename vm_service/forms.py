@@ -44,9 +44,11 @@ class Shape:
     dry_run: bool = False
     """Nothing is kept."""
     alone: bool = False
-    """It cannot share a batch: it brings its own block context."""
+    """It cannot share a batch: it brings its own block context, or its effects are seen by nobody else."""
     group: str = ""
     """Requests of different groups never share a batch."""
+    times_ns: Sequence[int] = ()
+    """Times of transactions that must not run before them."""
 
 
 def execute(raw: bytes) -> Shape:
@@ -59,12 +61,14 @@ def execute(raw: bytes) -> Shape:
     for option in ("trace", "assume_signed"):
         if getattr(request, option) and not request.dry_run:
             raise MalformedRequestError(f"{option} needs dry_run", field=option)
+    alone = request.HasField("header") or request.dry_run
     return Shape(
         len(request.transactions),
         _called(request.transactions),
         dry_run=request.dry_run,
-        alone=request.HasField("header"),
-        group=f"{request.dry_run}{request.signatures_checked}{request.trace}{request.assume_signed}",
+        alone=alone,
+        group=f"{request.signatures_checked}",
+        times_ns=() if alone else [item.time_ns for item in request.transactions],
     )
 
 

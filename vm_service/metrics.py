@@ -11,6 +11,7 @@ BATCHES = METRICS.counter("batches_total", "Batches answered, by kind of request
 BATCH_SIZE = METRICS.histogram("batch_size", "Items in a batch.", buckets=BATCH_SIZES)
 QUEUE_WAIT = METRICS.histogram("queue_wait_seconds", "Time that the oldest request of a batch waited for a worker.")
 BATCH_TIME = METRICS.histogram("batch_seconds", "Time from lease to answer of a batch.")
+EARLY = METRICS.gauge("early_items", "Transactions ahead of the clock that wait for their time.")
 QUEUED = METRICS.gauge("queued_items", "Items that wait for a worker.")
 CONFLICTS = METRICS.counter("conflicts_total", "Runs of a batch that were void because others changed what it read.")
 PLACE_WAITS = METRICS.counter("place_waits_total", "Views that were opened later because of others' commits.")

@@ -61,6 +61,8 @@ class PlaceWish:
     """The batch lost before: no other may commit between its view and its commit."""
     cells: Collection[int] = ()
     """Numbers of its contended cells."""
+    least_time_ns: int = 0
+    """The block must not be older: time of the newest transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class BlockContext:
     """Account that produced the block."""
     time_ns: int | None
     """Nanoseconds since 1970."""
+    ahead_ns: int = 0
+    """How far the time of a transaction may lie after that of the block when it is only tried."""
 
 
 @dataclass(frozen=True, slots=True)

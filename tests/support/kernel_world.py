@@ -64,6 +64,7 @@ class KernelWorld:
         self.state.commit(CommitRequest(b"seed", b"", {}, cells))
         self.executor = Executor(self.state)
         self._number = 0
+        self._ahead_ns = 0
 
     def __enter__(self) -> "KernelWorld":
         """Returns itself."""
@@ -83,11 +84,18 @@ class KernelWorld:
         keys: Sequence[str] = (KEY,),
         base: bool = False,
         shift_ns: int = 0,
+        ahead_ns: int = 0,
+        life_ns: int = 90 * 10**9,
         gas_limit: int = 100_000_000,
     ) -> BatchResult:
-        """Runs transactions as one batch; `shift_ns` moves their time against the block's."""
+        """Runs transactions as one batch; `shift_ns` moves their time against the block's, `ahead_ns` is allowed."""
+        self._ahead_ns = ahead_ns
         transactions = [
-            {**self._kernel_form(number, item, keys, base, shift_ns), "gas_limit": gas_limit}
+            {
+                **self._kernel_form(number, item, keys, base, shift_ns),
+                "expiration": str(TIME_NS + shift_ns + life_ns),
+                "gas_limit": gas_limit,
+            }
             for number, item in enumerate(sent)
         ]
         return self.executor.run(Batch(mode, self._block, transactions, at=at, trace=trace))
@@ -97,7 +105,7 @@ class KernelWorld:
         return self.executor.run(Batch(Mode.CALL, self._block, calls=calls))
 
     def _block(self, _: View, __: Place | None) -> BlockContext:
-        return BlockContext(1, bytes(32), "witness", TIME_NS)
+        return BlockContext(1, bytes(32), "witness", TIME_NS, self._ahead_ns)
 
     def _kernel_form(
         self, number: int, sent: Sent, keys: Sequence[str], base: bool, shift_ns: int
@@ -112,7 +120,6 @@ class KernelWorld:
             "amount_limit": [{"token": "*", "val": "unlimited"}],
             "gas_ratio": 100,
             "time": str(TIME_NS + shift_ns),
-            "expiration": str(TIME_NS + shift_ns + 90 * 10**9),
             "tx_keys": [],
             "publisher_keys": list(keys),
             **({"base": True} if base else {}),

@@ -23,6 +23,7 @@ from google.rpc import status_pb2
 from chassis.errors import DrainingError, RemoteError, ServiceError
 from vm_service import forms, metrics
 from vm_service.errors import MalformedRequestError, PoolSaturatedError
+from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pace import Pace
 from vm_service.manager.pool import Pool
@@ -129,6 +130,7 @@ class Entrance:
         gather_count: int,
         retries: Retries,
         load: LoadMeter,
+        early: EarlyTransactions | None = None,
         on_figures: Callable[[channel.Figures], None] | None = None,
     ) -> None:
         """Prepares; `connect` gives it its pool.
@@ -138,12 +140,14 @@ class Entrance:
             gather_count: most items of a gathered batch.
             retries: what happens when workers end.
             load: where load is measured.
+            early: where transactions ahead of the clock wait; None: they do not.
             on_figures: told what workers tell about each batch.
         """
         self._queue_count = queue_count
         self._gather_count = gather_count
         self._retries = retries
         self._load = load
+        self._early = early or EarlyTransactions(0, 0)
         self._on_figures = on_figures
         self._pool: Pool | None = None
         self._pace = Pace()
@@ -176,16 +180,18 @@ class Entrance:
 
         Raises:
             MalformedRequestError: the request has no acceptable form.
+            TransactionAheadError: it is ahead of the clock and cannot wait.
             PoolSaturatedError: too much waits already.
             DrainingError: the service is stopping.
             ServiceError: whatever the worker answered instead of a response.
         """
         shape = self._check(kind, request)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        await self._early.wait(shape.times_ns, timeout_s)
         if self._draining:
             raise DrainingError
         if self._queued and self._queued + shape.item_count > self._queue_count:
             raise PoolSaturatedError(self._queued, self._queue_count)
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         job = Job(kind, request, shape, asyncio.get_running_loop().create_future(), deadline)
         self._lane(kind, shape).jobs.append(job)
         self._queued += shape.item_count
@@ -316,8 +322,9 @@ class Entrance:
     # -- end -----------------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Refuses new requests and waits for those that were accepted."""
+        """Refuses new requests and those ahead of the clock, and waits for the others that were accepted."""
         self._draining = True
+        self._early.stop()
         self._notice_drained()
         await self._drained.wait()
 

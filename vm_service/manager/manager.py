@@ -9,6 +9,7 @@ from vm_service import metrics
 from vm_service.config import VmConfig, cpu_count
 from vm_service.errors import NoWorkersError
 from vm_service.manager.autoscaler import ScaleRule, ScaleState, decide
+from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.entrance import Entrance
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool, PoolSettings
@@ -69,6 +70,7 @@ class VMManager:
             gather_count=config.gather_count,
             retries=self._retries,
             load=self.load,
+            early=EarlyTransactions(config.transaction_ahead_ms * 10**6, config.early_count),
             on_figures=self._on_figures,
         )
         settings = PoolSettings(
@@ -97,6 +99,7 @@ class VMManager:
             generate_ahead_ms=config.generate_ahead_ms,
             validate_ahead_ms=config.validate_ahead_ms,
             trust_signature_claims=config.trust_signature_claims,
+            transaction_ahead_ms=config.transaction_ahead_ms,
             flags=config.v8_flags,
             confined=config.confined,
             snapshot_folder=str(self.snapshots.path()),

@@ -105,7 +105,11 @@ class Worker:
         self._executor = Executor(
             self._store, limits=self._limits, announce=self._announce, snapshot=found, pinned=start.pinned
         )
-        intake = Intake(start.chain_id, trust_signature_claims=start.trust_signature_claims)
+        intake = Intake(
+            start.chain_id,
+            trust_signature_claims=start.trust_signature_claims,
+            ahead_ns=start.transaction_ahead_ms * 10**6,
+        )
         ahead = Ahead(start.generate_ahead_ms, start.validate_ahead_ms)
         self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags), ahead=ahead)
         self._pulse = Pulse(wire, self._executor.running_s)

@@ -45,6 +45,7 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag="start"):
     generate_ahead_ms: int
     validate_ahead_ms: int
     trust_signature_claims: bool
+    transaction_ahead_ms: int
     flags: tuple[str, ...]
     confined: bool
     snapshot_folder: str

@@ -356,6 +356,7 @@ def _kernel_block(block: BlockContext) -> dict[str, object]:
         "parent_hash": None if block.parent_hash is None else base58.encode(block.parent_hash),
         "witness": block.witness,
         "time": None if block.time_ns is None else str(block.time_ns),
+        "ahead": str(block.ahead_ns),
     }
 
 

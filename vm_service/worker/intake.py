@@ -21,17 +21,33 @@ class Item:
 
 
 class Intake:
-    """Checks transactions against the settings of the service."""
+    """Checks transactions against the settings of the service.
 
-    def __init__(self, chain_id: int, *, trust_signature_claims: bool) -> None:
+    Attributes:
+        ahead_ns: how far the time of a transaction may lie ahead of the clock where no header is given.
+    """
+
+    def __init__(self, chain_id: int, *, trust_signature_claims: bool, ahead_ns: int = 0) -> None:
         """Sets what is accepted.
 
         Args:
             chain_id: the chain of this node.
             trust_signature_claims: honour callers who say that they checked all signatures.
+            ahead_ns: how far the time of a transaction may lie ahead of the clock where no header is given.
         """
         self._chain_id = chain_id
         self._trust = trust_signature_claims
+        self.ahead_ns = ahead_ns
+
+    def least_time_ns(self, items: Sequence[Item], now_ns: int) -> int:
+        """Returns the least time of a block that is not older than its transactions.
+
+        Args:
+            items: the transactions of the block; those too far ahead do not count, since they will be refused.
+            now_ns: what the clock shows.
+        """
+        times = (int(item.kernel["time"]) for item in items if item.refused is None)
+        return max((at for at in times if at <= now_ns + self.ahead_ns), default=0)
 
     def admit(
         self,

@@ -106,6 +106,8 @@ class Target:
     """It brings neither number nor time: both come with its place."""
     expected_ms: int = 0
     """How long it is expected to run."""
+    least_time_ns: int = 0
+    """Least time of its block, when that comes with its place."""
     deadline: float = math.inf
     """Monotonic seconds after which it is not run again."""
 
@@ -127,7 +129,7 @@ class Race:
         """Returns the place to ask for; None: none is needed."""
         if target.mode is not Mode.EXECUTE or not target.placed:
             return None
-        return PlaceWish(self.expected_ms, self.lost >= HASTY_RUNS, self.cells)
+        return PlaceWish(self.expected_ms, self.lost >= HASTY_RUNS, self.cells, target.least_time_ns)
 
     def learn(self, conflict: ConflictError, ran_s: float, cells: Collection[int]) -> None:
         """Takes note of a void run."""

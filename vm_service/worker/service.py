@@ -93,12 +93,13 @@ class BatchService:
         else:
             target = Target(
                 Mode.DRY if first.dry_run else Mode.EXECUTE,
-                _given(first.header) if given else _open(),
+                _given(first.header) if given else _open(ahead_ns=self._intake.ahead_ns),
                 careful=work.careful,
                 trace=first.trace,
                 placed=not given,
                 expected_ms=work.expected_ms,
                 deadline=_deadline(work),
+                least_time_ns=0 if given else self._intake.least_time_ns(run.items, time.time_ns()),
             )
             ending = self.runner.run(run, target)
         responses, at = [], 0
@@ -118,7 +119,8 @@ class BatchService:
         """ValidateTransactions."""
         request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
         run = self._admit(request.transactions, work)
-        target = Target(Mode.VALIDATE, _open(request.time_ns), careful=work.careful, trace=request.trace)
+        block = _open(request.time_ns, self._intake.ahead_ns)
+        target = Target(Mode.VALIDATE, block, careful=work.careful, trace=request.trace)
         ending = self.runner.run(run, target)
         response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
         return [response.SerializeToString()]
@@ -337,18 +339,20 @@ def _given(header: block_pb2.BlockHeader) -> Callable[[View, Place | None], Bloc
     return block
 
 
-def _open(time_ns: int = 0) -> Callable[[View, Place | None], BlockContext]:
+def _open(time_ns: int = 0, ahead_ns: int = 0) -> Callable[[View, Place | None], BlockContext]:
     """Returns the block context of work that comes without one: that of its place, else the block after the view.
 
     Args:
         time_ns: time of the block; 0: the place's, else the clock, at least 1 ns after the view's block.
+        ahead_ns: how far ahead of it a transaction may be that is only tried.
     """
 
     def block(view: View, place: Place | None) -> BlockContext:
         if place is not None:
-            return BlockContext(place.number, view.block_id, "", place.time_ns)
+            return BlockContext(place.number, view.block_id, "", place.time_ns, ahead_ns)
         number = view.version if view.number is None else view.number + 1
-        return BlockContext(number, view.block_id, "", time_ns or max(time.time_ns(), view.time_ns + 1))
+        at_ns = time_ns or max(time.time_ns(), view.time_ns + 1)
+        return BlockContext(number, view.block_id, "", at_ns, ahead_ns)
 
     return block
 

@@ -138,6 +138,7 @@ class StateClient:
             return self._call(self._state.OpenView, request)
         request.place.expected_ms, request.place.first = wish.expected_ms, wish.first
         request.place.cells.extend(wish.cells)
+        request.place.least_time_ns = wish.least_time_ns
         request.place.holder_id = self.hold_places()
         try:
             return self._call(self._state.OpenView, request)

@@ -1,6 +1,7 @@
 """Calls that pass through: bytes, company, errors, deadlines, limits."""
 
 import asyncio
+import time
 
 import grpc
 import pytest
@@ -77,6 +78,15 @@ async def test_publications_share_no_batch(world) -> None:
     world.vm.delay_s = 0.02
     await asyncio.gather(*(world.client.execute([transaction(f"p{i}", "system.iost")]) for i in range(20)))
     assert [len(batch) for batch in world.vm.batches] == [1] * 20
+
+
+async def test_a_transaction_ahead_of_the_clock_holds_up_nobody(world) -> None:
+    world.vm.delay_s = 0.02
+    early = [build(f"early{i}", [action("c", "m")], time_ns=time.time_ns() + 20 * 10**9) for i in range(3)]
+    made = [*early, *(transaction(f"x{i}") for i in range(20))]
+    await asyncio.gather(*(world.client.execute([item]) for item in made))
+    assert [len(batch) for batch in world.vm.batches if batch[0].startswith("early")] == [1, 1, 1]
+    assert len(world.vm.batches) < len(made)
 
 
 async def test_an_idle_gateway_does_not_wait_for_company(world) -> None:

@@ -126,6 +126,17 @@ async def test_the_clock_leads_where_it_is_ahead() -> None:
         await asyncio.gather(first.commit(), second.commit())
 
 
+async def test_a_caller_whose_clock_is_ahead_gets_the_time_that_its_transactions_need() -> None:
+    lead_ns = PATIENT.place_lead_ms * MS
+    async with world() as made:
+        behind, needed = await made.open(least_time_ns=START_NS - MS), await made.open(least_time_ns=START_NS + 5 * MS)
+        following = await made.open()
+        beyond = await made.open(least_time_ns=START_NS + lead_ns + MS)
+        times = [batch.time_ns - START_NS for batch in (behind, needed, following, beyond)]
+        assert times == [0, 5 * MS, 5 * MS + 1, lead_ns]
+        await asyncio.gather(*(batch.commit() for batch in (behind, needed, following, beyond)))
+
+
 async def test_a_place_follows_the_head_also_when_that_lies_ahead_of_the_clock() -> None:
     async with world() as made:
         await made.block(7, START_NS + 50 * MS)

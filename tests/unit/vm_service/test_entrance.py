@@ -10,7 +10,9 @@ from chassis.errors import DrainingError, MalformedRequestError
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
+from tests.support.waiting import until
 from vm_service.errors import PoolSaturatedError
+from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.entrance import CALM_BATCHES, CommitLane, Entrance
 from vm_service.manager.load import LoadMeter
 from vm_service.worker import channel
@@ -57,7 +59,7 @@ def block() -> bytes:
 class World:
     """An entrance whose workers answer when told to."""
 
-    def __init__(self, workers: int = 1, **settings: int) -> None:
+    def __init__(self, workers: int = 1, **settings: Any) -> None:
         self.free_count = workers
         self.size = workers
         self.batches: list[tuple[str, list[bytes]]] = []
@@ -156,6 +158,62 @@ async def test_requests_with_their_own_header_or_claims_never_share() -> None:
         await world.finish(index)
     await asyncio.gather(*tasks)
     assert [len(batch) for _, batch in world.batches] == [1, 1, 1, 1, 1]
+
+
+async def test_a_dry_run_sees_the_effects_of_no_other_request() -> None:
+    world = World(workers=2)
+    requests = [execute(dry_run=True) for _ in range(4)]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
+    await world.settle()
+    for index in range(4):
+        await world.finish(index)
+    await asyncio.gather(*tasks)
+    assert [len(batch) for _, batch in world.batches] == [1, 1, 1, 1]
+
+
+def timed(time_ns: int, **fields: Any) -> bytes:
+    made = [transaction_pb2.Transaction(time_ns=time_ns)]
+    return execution_pb.ExecuteTransactionsRequest(transactions=made, **fields).SerializeToString()
+
+
+async def test_a_transaction_ahead_of_the_clock_waits_outside_of_the_queue() -> None:
+    now_ns = 1_700_000_000 * 10**9
+    early = EarlyTransactions(30 * 10**9, 10, lambda: now_ns)
+    world = World(queue_count=1, early=early)
+    ahead = timed(now_ns + 10**6)
+    waiting = asyncio.create_task(world.entrance.submit("execute", ahead))
+    await world.settle()
+    assert (world.batches, world.entrance.queued, early.count) == ([], 0, 1)
+
+    soon = asyncio.create_task(world.entrance.submit("execute", timed(now_ns)))
+    await world.settle()
+    await world.finish()
+    await soon
+    now_ns += 10**6
+    await until(lambda: len(world.batches) == 2)
+
+    assert [batch for _, batch in world.batches] == [[timed(now_ns - 10**6)], [ahead]]
+    await world.finish(1)
+    assert await waiting == ahead
+
+
+@pytest.mark.parametrize("fields", [{"dry_run": True}, {"header": block_pb2.BlockHeader(number=5)}])
+async def test_what_is_only_tried_or_brings_its_block_does_not_wait(fields: dict[str, Any]) -> None:
+    world = World(early=EarlyTransactions(30 * 10**9, 10, lambda: 0))
+    task = asyncio.create_task(world.entrance.submit("execute", timed(10**9, **fields)))
+    await world.settle()
+    assert len(world.batches) == 1
+    await world.finish()
+    await task
+
+
+async def test_draining_ends_the_wait_of_transactions_ahead_of_the_clock() -> None:
+    world = World(early=EarlyTransactions(30 * 10**9, 10, lambda: 0))
+    task = asyncio.create_task(world.entrance.submit("execute", timed(10**9)))
+    await world.settle()
+    await world.entrance.drain()
+    with pytest.raises(DrainingError):
+        await task
 
 
 async def test_unknown_contracts_share_no_batch_and_leave_a_worker_to_the_others() -> None:

@@ -8,12 +8,20 @@
 
   const raw = (digits) => new RawNumber(`${digits}`);
 
-  let block = null; // {number, timeNs: bigint, parent_hash, witness, text}
+  let block = null; // {number, timeNs: bigint, aheadNs: bigint, header, text}
   let transaction = null;
 
-  // `header`: {number, parent_hash (base58), witness, time (text, ns)}; fields that are null are unknown (a bare host).
+  // `header`: {number, parent_hash (base58), witness, time, ahead (texts, ns)}; fields that are null are unknown (a bare host).
+  // `ahead`: how far the time of a transaction may lie after that of the block; such a transaction runs in a later block.
   function openBlock(header) {
-    block = { number: header.number, timeNs: header.time === null ? 0n : BigInt(header.time), header, text: null };
+    const timeNs = header.time === null ? 0n : BigInt(header.time);
+    block = { number: header.number, timeNs, aheadNs: BigInt(header.ahead ?? 0), header, text: null };
+  }
+
+  // The block in which a transaction will run: one whose time is not before its own.
+  function openBlockOf(tx) {
+    const lead = BigInt(tx.time) - block.timeNs;
+    if (lead > 0n && lead <= block.aheadNs) openBlock({ ...block.header, time: tx.time });
   }
 
   function blockText() {
@@ -82,6 +90,7 @@
 
   V8VM.context = {
     openBlock,
+    openBlockOf,
     openTransaction,
     current: () => transaction,
     block: () => block,

@@ -35,10 +35,20 @@
     if (paid * gas_ratio >= gas_limit) refuse(`gas limit should be larger, paid: ${paid}, gas limit: ${gas_limit}, gas ratio: ${gas_ratio}`);
   }
 
+  const seconds = (ns) => decimal.format(ns, 9);
+
   function checkTime(tx) {
-    const now = context.block().timeNs;
+    const { timeNs: now, aheadNs } = context.block();
     const created = BigInt(tx.time);
-    if (created > now || BigInt(tx.expiration) <= now || now > created + MAX_LIFE_NS) refuse('transaction is expired or of the future');
+    const expiration = BigInt(tx.expiration);
+    if (created > now) {
+      const bound = `at most ${seconds(aheadNs)} s ahead are allowed`;
+      refuse(`transaction is too far ahead: its time ${created} is after the block's time ${now}, ${bound}`);
+    }
+    if (expiration <= now) refuse(`transaction is expired: its expiration ${expiration} is not after the block's time ${now}`);
+    if (now - created > MAX_LIFE_NS) {
+      refuse(`transaction is too old: its time ${created} is more than ${seconds(MAX_LIFE_NS)} s before the block's time ${now}`);
+    }
   }
 
   function pledgeArguments(data) {

@@ -1,7 +1,7 @@
 // The entry: JSON text in and out, and the order of a batch.
 //
 // Requests
-//   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: {number, parent_hash (base58), witness, time (text, ns)},
+//   begin   {op, mode: "execute" | "dry" | "validate" | "call" | "bare", block: 60_context.js,
 //            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
 //            settled: {version | null} of the batch before, or null: as settle, in one trip,
 //            careful: bool (tell the host before each item: the batch lost a worker before),
@@ -20,7 +20,8 @@
 //      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace),
 //      failure: {frames: [{contract, action, sites: [[script, offset, function]]}], thrown} (of an action or call that failed)}
 //
-// In modes execute and dry each transaction sees the effects of those before it; in the others each runs alone.
+// In modes execute and dry each transaction sees the effects of those before it; in the others each runs alone. What is only
+// tried (dry, validate) runs in a block that is not older than itself.
 (function (V8VM) {
   'use strict';
 
@@ -29,14 +30,14 @@
 
   const RUN = { __proto__: null, call: V8VM.calls.query, bare: V8VM.calls.bare };
   const KEEPS = { __proto__: null, execute: true, dry: true, bare: true };
+  const TRIES = { __proto__: null, dry: true, validate: true };
 
-  let batch = null; // {items, run, keeps, trace, results}
+  let batch = null; // {items, run, block, keeps, tries, trace, results}
 
   function begin(request) {
     meter.dead = null;
     if (request.settled) journal.settle(request.settled.version);
     journal.open(request.changed, request.entries);
-    context.openBlock(request.block);
     images.open();
     V8VM.settings.changed();
     const run = RUN[request.mode];
@@ -44,11 +45,14 @@
       items: run === undefined ? request.txs : request.calls,
       run: run ?? V8VM.transaction.execute,
       keeps: KEEPS[request.mode] === true,
+      tries: TRIES[request.mode] === true,
+      block: request.block,
       trace: request.trace === true,
       careful: request.careful === true,
       traced: new Set(request.traced ?? []),
       results: [],
     };
+    context.openBlock(batch.block);
     return runBatch();
   }
 
@@ -78,6 +82,12 @@
     return { state: 'done', results, used, ...journal.effects() };
   }
 
+  // A trial that keeps its effects goes on in the later block.
+  function openBlockOf(item) {
+    if (!batch.keeps) context.openBlock(batch.block);
+    context.openBlockOf(item);
+  }
+
   function runTraced(item) {
     if (!batch.traced.has(batch.results.length)) return batch.run(item);
     V8VM.trace.begin();
@@ -94,6 +104,7 @@
     let result;
     try {
       V8VM.settings.refresh();
+      if (batch.tries) openBlockOf(item);
       result = runTraced(item);
     } catch (error) {
       journal.rollback();
