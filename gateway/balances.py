@@ -11,7 +11,7 @@ from chassis.errors import MalformedRequestError
 from gateway import amounts
 from gateway.errors import TokenNotFoundError
 from gateway.state_names import Kind, join
-from gateway.state_reader import StateReader
+from gateway.state_reader import StateReader, view_of
 from gateway.state_values import to_value
 from iost.gateway.v1 import inspection_service_pb2 as pb
 from iost.state.v1.state_service_pb2 import Entry
@@ -38,7 +38,7 @@ async def read(
         if not query.account or not query.token:
             raise MalformedRequestError("account and token must be given", field=f"queries[{index}]")
     keys = [key for query in queries for key in _keys(query)]
-    entries, version = await reader.get(keys, version=request.version, timeout_s=timeout_s)
+    entries, version = await reader.get(keys, view_of(request), timeout_s=timeout_s)
     balances = [_balance(query, entries[_CELLS * i : _CELLS * (i + 1)]) for i, query in enumerate(queries)]
     return pb.BatchGetBalancesResponse(balances=balances, version=version)
 

@@ -8,7 +8,7 @@ from chassis.errors import MalformedRequestError
 from gateway.errors import ContractNotFoundError
 from gateway.forwarding import Context
 from gateway.state_names import Kind, join
-from gateway.state_reader import StateReader
+from gateway.state_reader import StateReader, view_of
 from gateway.state_values import to_value
 from iost.chain.v1.contract_pb2 import AbiAmountLimit, AbiMethod, Contract
 from iost.gateway.v1 import contract_service_pb2 as pb
@@ -37,7 +37,7 @@ class Contracts:
         if not all(request.ids):
             raise MalformedRequestError("an id is empty", field="ids")
         keys = [key for contract_id in request.ids for key in _keys(contract_id)]
-        entries, version = await self._reader.get(keys, version=request.version, timeout_s=context.time_remaining())
+        entries, version = await self._reader.get(keys, view_of(request), timeout_s=context.time_remaining())
         contracts = [
             to_contract(contract_id, entries[2 * i], entries[2 * i + 1]) for i, contract_id in enumerate(request.ids)
         ]

@@ -8,7 +8,7 @@ from gateway import balances
 from gateway.forwarding import Context
 from gateway.routing import VmPool
 from gateway.state_names import stored_key, stored_prefix
-from gateway.state_reader import StateReader
+from gateway.state_reader import StateReader, view_of
 from gateway.state_values import to_entry
 from iost.gateway.v1 import inspection_service_pb2 as pb
 
@@ -35,7 +35,7 @@ class Inspection:
         if len(request.names) > MAX_NAMES:
             raise MalformedRequestError(f"more than {MAX_NAMES} names", field="names")
         keys = [stored_key(name) for name in request.names]
-        entries, version = await self._reader.get(keys, version=request.version, timeout_s=context.time_remaining())
+        entries, version = await self._reader.get(keys, view_of(request), timeout_s=context.time_remaining())
         return pb.BatchGetStateResponse(entries=map(to_entry, entries), version=version)
 
     async def list_state(self, request: pb.ListStateRequest, context: Context) -> pb.ListStateResponse:
@@ -48,7 +48,7 @@ class Inspection:
             raise MalformedRequestError("page_size is negative", field="page_size")
         page = await self._reader.scan(
             stored_prefix(request.prefix),
-            version=request.version,
+            view_of(request),
             page_size=request.page_size,
             page_token=request.page_token,
             timeout_s=context.time_remaining(),

@@ -1,7 +1,8 @@
-"""Reading the state service for inspection: cells by stored key and by prefix, at one version."""
+"""Reading the state service for inspection: cells by stored key and by prefix, at one version or block."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.peers import Peer
 from iost.state.v1 import state_service_pb2 as pb
@@ -23,6 +24,18 @@ class Page:
     version: int
 
 
+class Viewing(Protocol):
+    """A request that names the state to read: the block id wins over the version, the version over the newest."""
+
+    version: int
+    block_id: bytes
+
+
+def view_of(request: Viewing) -> pb.View:
+    """Returns the state that a request names."""
+    return pb.View(version=request.version, block_id=request.block_id)
+
+
 class StateReader:
     """Reads cells. Errors of the state service are raised as they come and reach the caller unchanged."""
 
@@ -30,34 +43,32 @@ class StateReader:
         self._stub = StateServiceStub(state.channel)
 
     async def get(
-        self, keys: Sequence[bytes], *, version: int = 0, timeout_s: float | None = None
+        self, keys: Sequence[bytes], view: pb.View, *, timeout_s: float | None = None
     ) -> tuple[Sequence[pb.Entry], int]:
         """Reads cells, all from one version.
 
         Args:
             keys: stored keys.
-            version: 0 means the newest.
+            view: the state to read.
             timeout_s: deadline in seconds.
 
         Returns:
             One entry for each key, in order, and the version that was read.
         """
-        request = pb.BatchGetRequest(view=pb.View(version=version), keys=keys)
+        request = pb.BatchGetRequest(view=view, keys=keys)
         response = await self._stub.BatchGet(request, timeout=timeout_s)
         return response.entries, response.version
 
     async def scan(
         self,
         prefix: bytes,
+        view: pb.View,
         *,
-        version: int = 0,
         page_size: int = 0,
         page_token: str = "",
         timeout_s: float | None = None,
     ) -> Page:
         """Reads a page of the cells below a stored prefix."""
-        request = pb.ScanRequest(
-            view=pb.View(version=version), prefix=prefix, page_size=page_size, page_token=page_token
-        )
+        request = pb.ScanRequest(view=view, prefix=prefix, page_size=page_size, page_token=page_token)
         response = await self._stub.Scan(request, timeout=timeout_s)
         return Page(response.entries, response.next_page_token, response.version)

@@ -11,7 +11,7 @@ from gateway.cli import hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
 from gateway.cli.hints import ACCOUNTS
-from gateway.cli.options import Gateway, Json, Version, Wide
+from gateway.cli.options import Block, Gateway, Json, Version, Wide
 from gateway.cli.output import print_fields, print_json, print_notice, print_table
 from gateway.client import Client
 
@@ -22,20 +22,21 @@ def balance(
     account: Annotated[str, typer.Argument(help="Account or contract.")],
     tokens: Annotated[list[str] | None, typer.Argument(help="Token symbols; iost when left out.")] = None,
     version: Version = 0,
+    block: Block = "",
     wide: Wide = False,
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Shows token balances as exact decimals; exit code 3 for an account or token that does not exist."""
-    wanted = tokens or ["iost"]
+    wanted, at = tokens or ["iost"], options.block_id(block)
     with connect(gateway) as client:
         try:
-            balances = client.balances([(account, token) for token in wanted], version=version)
+            balances = client.balances([(account, token) for token in wanted], version=version, block_id=at)
         except RemoteError as error:
             if error.reason == "TOKEN_NOT_FOUND" and (hint := hints.of_token(client, error.metadata.get("token", ""))):
                 error.add_note(hint)
             raise
-        missing = None if _exists(client, account, version) else _missing(client, account)
+        missing = None if _exists(client, account, version, at) else _missing(client, account)
     holds = any(item.frozen_amounts or Decimal(item.amount) for item in balances)
     if missing and not holds:
         raise missing
@@ -48,9 +49,10 @@ def balance(
         print_notice(f"{missing}, but holds tokens", as_json, reason="NOT_FOUND", metadata=missing.metadata)
 
 
-def _exists(client: Client, name: str, version: int = 0) -> bool:
+def _exists(client: Client, name: str, version: int, block_id: bytes) -> bool:
     """Tells whether an account or a contract has this name."""
-    return any(cell.HasField("value") for cell in client.state([ACCOUNTS + name, f"c-{name}"], version=version))
+    cells = client.state([ACCOUNTS + name, f"c-{name}"], version=version, block_id=block_id)
+    return any(cell.HasField("value") for cell in cells)
 
 
 def _missing(client: Client, account: str) -> NotFoundError:

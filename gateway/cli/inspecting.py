@@ -10,7 +10,7 @@ from gateway.cli import abi_files, hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
 from gateway.cli.ids import cut_ids
-from gateway.cli.options import Gateway, Json, Version, Wide
+from gateway.cli.options import Block, Gateway, Json, Version, Wide
 from gateway.cli.output import (
     console,
     print_fields,
@@ -28,12 +28,15 @@ contract_app = typer.Typer(name="contract", help="Published contracts, and check
 
 def receipt(
     hashes: Annotated[list[str], typer.Argument(help="Transaction hashes, base58 or hexadecimal.")],
+    version: Version = 0,
+    block: Block = "",
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Shows receipts of executed transactions."""
     with connect(gateway) as client:
-        found = client.receipts([options.tx_hash(text) for text in hashes])
+        wanted = [options.tx_hash(text) for text in hashes]
+        found = client.receipts(wanted, version=version, block_id=options.block_id(block))
     for text, stored in zip(hashes, found, strict=True):
         if not stored.HasField("receipt"):
             raise NotFoundError(f"no receipt of transaction {text}", metadata={"transaction": text})
@@ -49,6 +52,7 @@ def contract_show(
     contract_id: Annotated[str, typer.Argument(metavar="ID", help="Contract id or system name.")],
     source: Annotated[bool, typer.Option("--source", help="Print the source, and nothing else.")] = False,
     version: Version = 0,
+    block: Block = "",
     wide: Wide = False,
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
@@ -56,7 +60,7 @@ def contract_show(
     """Shows a contract: owner, code hash, methods."""
     with connect(gateway) as client:
         try:
-            (contract,) = client.contracts([contract_id], version=version)
+            (contract,) = client.contracts([contract_id], version=version, block_id=options.block_id(block))
         except RemoteError as error:
             if error.reason == "CONTRACT_NOT_FOUND" and (hint := hints.of_contract(client, contract_id)):
                 error.add_note(hint)

@@ -14,6 +14,8 @@ GAS_UNIT = 100
 """Gas on the wire is in hundredths; people write and read whole gas."""
 
 HASH_BYTES = 32
+MAX_ID_BYTES = 64
+"""Longest block id that the node takes."""
 
 Gateway = Annotated[
     str,
@@ -32,6 +34,9 @@ Wide = Annotated[bool, typer.Option("--wide", help="Show ids and values whole, h
 AbiFile = Annotated[
     Path | None,
     typer.Option("--abi", help="ABI file; left out: NAME.js.abi or NAME.abi beside NAME.js, else derived."),
+]
+Block = Annotated[
+    str, typer.Option("--block", metavar="HEX", help="Id of a live block, on whatever branch; wins over --version.")
 ]
 Version = Annotated[int, typer.Option("--version", help="Version of the state to read; 0: the newest.", min=0)]
 
@@ -80,6 +85,21 @@ def read_json_text(path: Path) -> str:
     if not text.strip():
         raise InputError(f"{path} is empty")
     return text
+
+
+def block_id(text: str) -> bytes:
+    """Reads a block id, hexadecimal digits; an empty text is none.
+
+    Raises:
+        InputError: it is no block id.
+    """
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = bytes(MAX_ID_BYTES + 1)
+    if len(raw) > MAX_ID_BYTES:
+        raise InputError(f"{text!r} is not a block id: hexadecimal digits are needed")
+    return raw
 
 
 def tx_hash(text: str) -> bytes:

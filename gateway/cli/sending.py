@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from gateway.cli import abi_files, hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import InputError, RefusedError
-from gateway.cli.options import ChainId, GasLimit, Gateway, Json, Key, Version
+from gateway.cli.options import Block, ChainId, GasLimit, Gateway, Json, Key, Version
 from gateway.cli.output import call_fields, gas_text, outcome_fields, print_fields, print_json, print_notice
 from gateway.client import Client, CompileError, TransactionError, base58, canonical, key_files, transactions
 from gateway.client.calls import check, is_success
@@ -141,14 +141,17 @@ def query(
     args: Annotated[str, typer.Argument(help="Arguments, a JSON array.")] = "[]",
     publisher: Annotated[str, typer.Option(help="Account shown to the contract as publisher; has no authority.")] = "",
     version: Version = 0,
+    block: Block = "",
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Calls a method without a transaction: nothing is kept, nothing is paid, no key is needed."""
-    data = options.arguments(args)
+    data, at = options.arguments(args), options.block_id(block)
     with connect(gateway) as client, hints.for_calls(client, [(contract, method)]):
         try:
-            outcome = client.call(contract, method, data=data, publisher=publisher, version=version, trace=True)
+            outcome = client.call(
+                contract, method, data=data, publisher=publisher, version=version, block_id=at, trace=True
+            )
         except TransactionError as error:
             _show_call(error.outcome, as_json)
             raise

@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli import hints, options
 from gateway.cli.connection import connect
-from gateway.cli.options import Gateway, Json, Version, Wide
+from gateway.cli.options import Block, Gateway, Json, Version, Wide
 from gateway.cli.output import print_json, print_notice, print_table
 from gateway.client import Client
 from iost.gateway.v1 import inspection_service_pb2 as pb
@@ -27,13 +27,14 @@ def get(
         list[str], typer.Argument(help="b-CONTRACT-KEY, m-CONTRACT-KEY-FIELD, m-CONTRACT-KEY or c-CONTRACT.")
     ],
     version: Version = 0,
+    block: Block = "",
     wide: Wide = False,
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Reads cells, all from one version."""
     with connect(gateway) as client:
-        entries = client.state(names, version=version)
+        entries = client.state(names, version=version, block_id=options.block_id(block))
         similar = [(cell.name, hints.of_cell(client, cell.name)) for cell in entries if not cell.HasField("value")]
     _print(entries, as_json, wide=wide)
     for name, hint in similar:
@@ -47,13 +48,14 @@ def list_below(
     limit: Annotated[int, typer.Option(help="Most cells to list.", min=1)] = PAGE_SIZE,
     page: Annotated[str, typer.Option(help="Where to go on: the token that a cut list tells.")] = "",
     version: Version = 0,
+    block: Block = "",
     wide: Wide = False,
     gateway: Gateway = options.GATEWAY,
     as_json: Json = False,
 ) -> None:
     """Lists cells below a prefix, in key order, all from one version. Tables cut long values, without --wide."""
     with connect(gateway) as client:
-        entries, following = _list(client, prefix, limit, version, page)
+        entries, following = _list(client, prefix, limit, page, version=version, block_id=options.block_id(block))
     _print(entries, as_json, wide=wide, most=None if wide else LISTED_CHARS)
     if following:
         print_notice(
@@ -67,13 +69,13 @@ def list_below(
 
 
 def _list(
-    client: Client, prefix: str, limit: int, version: int, page_token: str
+    client: Client, prefix: str, limit: int, page_token: str, *, version: int, block_id: bytes
 ) -> tuple[Sequence[pb.StateEntry], str]:
     """Reads up to `limit` cells; returns them with the token of those that follow, empty at the end."""
     entries: list[pb.StateEntry] = []
     while True:
         size = min(limit - len(entries), PAGE_SIZE)
-        page = client.state_page(prefix, version=version, page_size=size, page_token=page_token)
+        page = client.state_page(prefix, version=version, block_id=block_id, page_size=size, page_token=page_token)
         entries += page.entries
         version, page_token = page.version, page.next_page_token
         if not page_token or len(entries) >= limit:

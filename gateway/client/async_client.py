@@ -47,8 +47,9 @@ async def _answer(call: Awaitable[R]) -> R:
 class AsyncClient:
     """Calls a gateway. One instance serves any number of tasks. REQUIRES: a running event loop.
 
-    Every method takes `timeout_s`, the deadline in seconds; None means 30 s (120 s for blocks). Within it, calls are
-    repeated while the gateway cannot be reached; that is safe for all of them.
+    Reads take `version` or `block_id` of the state to read: the block id wins over the version, the version over the
+    newest. Every method takes `timeout_s`, the deadline in seconds; None means 30 s (120 s for blocks). Within it,
+    calls are repeated while the gateway cannot be reached; that is safe for all of them.
     """
 
     def __init__(self, target: str = calls.DEFAULT_TARGET) -> None:
@@ -129,6 +130,7 @@ class AsyncClient:
         publisher: str = "",
         gas_limit: int = 0,
         version: int = 0,
+        block_id: bytes = b"",
         trace: bool = False,
         timeout_s: float | None = None,
     ) -> tx.CallOutcome:
@@ -140,7 +142,15 @@ class AsyncClient:
             TransactionError: the call failed.
         """
         request = calls.call_request(
-            contract, method, args, data=data, publisher=publisher, gas_limit=gas_limit, version=version, trace=trace
+            contract,
+            method,
+            args,
+            data=data,
+            publisher=publisher,
+            gas_limit=gas_limit,
+            version=version,
+            block_id=block_id,
+            trace=trace,
         )
         response = await _answer(self._transactions.CallContracts(request, timeout=timeout_s))
         return calls.check_call(response.outcomes[0])
@@ -184,10 +194,10 @@ class AsyncClient:
         return calls.Published(contract_id(signed), calls.check(response.outcomes[0]))
 
     async def contracts(
-        self, ids: Sequence[str], *, version: int = 0, timeout_s: float | None = None
+        self, ids: Sequence[str], *, version: int = 0, block_id: bytes = b"", timeout_s: float | None = None
     ) -> Sequence[Contract]:
         """Reads published contracts; an unknown id is a RemoteError with reason CONTRACT_NOT_FOUND."""
-        request = contracts.BatchGetContractsRequest(ids=ids, version=version)
+        request = contracts.BatchGetContractsRequest(ids=ids, version=version, block_id=block_id)
         return (await _answer(self._contracts.BatchGetContracts(request, timeout=timeout_s))).contracts
 
     # --- blocks ------------------------------------------------------------------------------------------------------
@@ -195,7 +205,7 @@ class AsyncClient:
     async def execute_block(
         self, request: blocks.ExecuteBlockRequest, *, timeout_s: float | None = None
     ) -> blocks.ExecuteBlockResponse:
-        """Executes and commits a block."""
+        """Executes and commits a block; a known one is answered as the first time."""
         return await _answer(self._blocks.ExecuteBlock(request, timeout=timeout_s))
 
     async def validate_block(
@@ -214,30 +224,52 @@ class AsyncClient:
         request = blocks.DiscardBlockRequest(block_id=block_id)
         return await _answer(self._blocks.DiscardBlock(request, timeout=timeout_s))
 
+    async def block(self, block_id: bytes, *, timeout_s: float | None = None) -> blocks.GetBlockResponse:
+        """Reads number, time, parent and hash of a block; an unknown one is a RemoteError (BLOCK_NOT_FOUND)."""
+        return await _answer(self._blocks.GetBlock(blocks.GetBlockRequest(block_id=block_id), timeout=timeout_s))
+
+    async def record_block_hash(
+        self, block_id: bytes, block_hash: bytes, *, timeout_s: float | None = None
+    ) -> blocks.RecordBlockHashResponse:
+        """Records the hash that consensus gave a block, against which `parent_hash` of its children is checked."""
+        request = blocks.RecordBlockHashRequest(block_id=block_id, block_hash=block_hash)
+        return await _answer(self._blocks.RecordBlockHash(request, timeout=timeout_s))
+
     # --- inspection --------------------------------------------------------------------------------------------------
 
     async def receipts(
-        self, tx_hashes: Sequence[bytes], *, timeout_s: float | None = None
+        self, tx_hashes: Sequence[bytes], *, version: int = 0, block_id: bytes = b"", timeout_s: float | None = None
     ) -> Sequence[inspection.StoredReceipt]:
-        """Reads receipts; that of an unknown hash has no field `receipt`."""
-        request = inspection.BatchGetReceiptsRequest(tx_hashes=tx_hashes)
+        """Reads receipts on the chain from one block down; that of a hash unknown there has no field `receipt`."""
+        request = inspection.BatchGetReceiptsRequest(tx_hashes=tx_hashes, version=version, block_id=block_id)
         return (await _answer(self._inspection.BatchGetReceipts(request, timeout=timeout_s))).receipts
 
     async def state(
-        self, names: Sequence[str], *, version: int = 0, timeout_s: float | None = None
+        self, names: Sequence[str], *, version: int = 0, block_id: bytes = b"", timeout_s: float | None = None
     ) -> Sequence[inspection.StateEntry]:
         """Reads state by logical names, all from one version."""
-        request = inspection.BatchGetStateRequest(names=names, version=version)
+        request = inspection.BatchGetStateRequest(names=names, version=version, block_id=block_id)
         return (await _answer(self._inspection.BatchGetState(request, timeout=timeout_s))).entries
 
     async def list_state(
-        self, prefix: str, *, version: int = 0, page_size: int = 0, timeout_s: float | None = None
+        self,
+        prefix: str,
+        *,
+        version: int = 0,
+        block_id: bytes = b"",
+        page_size: int = 0,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[inspection.StateEntry]:
         """Lists all state below a prefix, page by page, all from one version. `timeout_s` is for each page."""
         page_token = ""
         while True:
             page = await self.state_page(
-                prefix, version=version, page_size=page_size, page_token=page_token, timeout_s=timeout_s
+                prefix,
+                version=version,
+                block_id=block_id,
+                page_size=page_size,
+                page_token=page_token,
+                timeout_s=timeout_s,
             )
             for entry in page.entries:
                 yield entry
@@ -250,25 +282,31 @@ class AsyncClient:
         prefix: str,
         *,
         version: int = 0,
+        block_id: bytes = b"",
         page_size: int = 0,
         page_token: str = "",
         timeout_s: float | None = None,
     ) -> inspection.ListStateResponse:
         """Lists one page of the state below a prefix; `page_token` is that of the page before."""
         request = inspection.ListStateRequest(
-            prefix=prefix, version=version, page_size=page_size, page_token=page_token
+            prefix=prefix, version=version, block_id=block_id, page_size=page_size, page_token=page_token
         )
         return await _answer(self._inspection.ListState(request, timeout=timeout_s))
 
     async def balances(
-        self, pairs: Iterable[tuple[str, str]], *, version: int = 0, timeout_s: float | None = None
+        self,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        version: int = 0,
+        block_id: bytes = b"",
+        timeout_s: float | None = None,
     ) -> Sequence[inspection.Balance]:
         """Reads balances, each asked for as account and token, all from one version."""
-        request = calls.balances_request(pairs, version)
+        request = calls.balances_request(pairs, version, block_id)
         return (await _answer(self._inspection.BatchGetBalances(request, timeout=timeout_s))).balances
 
     async def head(self, *, timeout_s: float | None = None) -> inspection.GetHeadResponse:
-        """Reads the newest version and the live range."""
+        """Reads the newest block with number, time, id, parent and hash, and the live range."""
         return await _answer(self._inspection.GetHead(inspection.GetHeadRequest(), timeout=timeout_s))
 
     async def workers(self, *, timeout_s: float | None = None) -> inspection.ListWorkersResponse:

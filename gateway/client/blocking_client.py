@@ -113,6 +113,8 @@ class Client:
     compile = _blocking(AsyncClient.compile)
     publish = _blocking(AsyncClient.publish)
     contracts = _blocking(AsyncClient.contracts)
+    block = _blocking(AsyncClient.block)
+    record_block_hash = _blocking(AsyncClient.record_block_hash)
     execute_block = _blocking(AsyncClient.execute_block)
     validate_block = _blocking(AsyncClient.validate_block)
     finalize_block = _blocking(AsyncClient.finalize_block)

@@ -109,6 +109,7 @@ def call_request(
     publisher: str,
     gas_limit: int,
     version: int,
+    block_id: bytes,
     trace: bool,
 ) -> CallContractsRequest:
     """Makes the request of one read-only call.
@@ -120,7 +121,7 @@ def call_request(
         raise ValueError("arguments are given both as values and as text")
     data = json_texts.encode(args) if data is None else data
     call = ContractCall(contract=contract, action_name=method, data=data, publisher=publisher, gas_limit=gas_limit)
-    return CallContractsRequest(calls=[call], version=version, trace=trace)
+    return CallContractsRequest(calls=[call], version=version, block_id=block_id, trace=trace)
 
 
 def compile_request(source: str, abi_json: str = "") -> CompileContractsRequest:
@@ -128,7 +129,7 @@ def compile_request(source: str, abi_json: str = "") -> CompileContractsRequest:
     return CompileContractsRequest(sources=[ContractSource(source=source, abi_json=abi_json)])
 
 
-def balances_request(pairs: Iterable[tuple[str, str]], version: int) -> BatchGetBalancesRequest:
+def balances_request(pairs: Iterable[tuple[str, str]], version: int, block_id: bytes) -> BatchGetBalancesRequest:
     """Makes the request for balances, each an account and a token."""
     queries = [BalanceQuery(account=account, token=token) for account, token in pairs]
-    return BatchGetBalancesRequest(queries=queries, version=version)
+    return BatchGetBalancesRequest(queries=queries, version=version, block_id=block_id)

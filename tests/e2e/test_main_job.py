@@ -3,12 +3,15 @@
 import hashlib
 import json
 import time
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from chassis.channels import sync_channel
+from chassis.errors import RemoteError
 from gateway.client import (
     Account,
     AsyncClient,
@@ -25,8 +28,9 @@ from gateway.demo.plan import CONTRACTS
 from gateway.demo.run import demonstrate
 from iost.chain.v1.block_pb2 import BlockHeader
 from iost.gateway.v1 import block_service_pb2 as blocks
-from iost.gateway.v1.inspection_service_pb2 import EventCursor
+from iost.gateway.v1.inspection_service_pb2 import EventCursor, GetHeadResponse
 from iost.gateway.v1.outcome_pb2 import VERDICT_DUPLICATE, VERDICT_EXECUTED
+from tests.support.command import v8vm
 from tests.support.node import Node
 
 pytestmark = pytest.mark.timeout(120)
@@ -35,6 +39,12 @@ pytestmark = pytest.mark.timeout(120)
 def count(node: Node, counter: str) -> int:
     (entry,) = node.client.state([f"b-{counter}-count"])
     return int(entry.value.text)
+
+
+def header_on(head: GetHeadResponse) -> BlockHeader:
+    """Makes the header of a block on the head, later than transactions that are made already."""
+    time_ns = max(time.time_ns(), head.time_ns + 1)
+    return BlockHeader(number=head.number + 1, parent_hash=head.block_hash, witness="witness", time_ns=time_ns)
 
 
 def test_the_demonstration_holds(node: Node, tmp_path: Path) -> None:
@@ -169,8 +179,7 @@ def test_a_contract_is_replaced_by_its_owner_only(node: Node) -> None:
 def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -> None:
     head = node.client.head()
     batch = [signed(node.accounts["alice"], action(counter, "add", i)) for i in (1, 2)]
-    # Later than its transactions.
-    header = BlockHeader(number=head.number + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    header = header_on(head)
     made = node.client.execute_block(
         blocks.ExecuteBlockRequest(block_id=b"b" * 32, parent_id=head.block_id, header=header, transactions=batch)
     )
@@ -193,10 +202,85 @@ def test_blocks_are_executed_validated_and_finalized(node: Node, counter: str) -
     assert node.client.head().final_version == made.version
 
 
+def test_a_branch_is_asked_about_again_and_read_at(node: Node, counter: str) -> None:
+    alice, before, head = node.accounts["alice"], count(node, counter), node.client.head()
+    batches = [
+        [
+            signed(
+                alice,
+                action(counter, "add", n),
+                action("token.iost", "transfer", "iost", "alice", "bobby", f"{n}", ""),
+            )
+        ]
+        for n in (1, 2)
+    ]
+    header, ids = header_on(head), (b"m" * 32, b"n" * 32)
+    requests = [
+        blocks.ExecuteBlockRequest(block_id=block_id, parent_id=head.block_id, header=header, transactions=batch)
+        for block_id, batch in zip(ids, batches, strict=True)
+    ]
+    made = [node.client.execute_block(request) for request in requests]
+    assert node.client.head().block_id == ids[0]
+    for request, response in zip(requests, made, strict=True):
+        assert node.client.execute_block(request) == response
+        assert response.outcomes[0].events
+        claim = blocks.ValidateBlockRequest(
+            block_id=request.block_id,
+            parent_id=head.block_id,
+            header=header,
+            transactions=request.transactions,
+            receipts=[outcome.receipt for outcome in response.outcomes],
+            commitment=response.commitment,
+        )
+        assert node.client.validate_block(claim).valid
+        del claim.transactions[:]
+        assert node.client.validate_block(claim).difference.field == "transactions"
+    requests[1].header.witness = "somebody"
+    with pytest.raises(RemoteError) as caught:
+        node.client.execute_block(requests[1])
+    assert (caught.value.reason, caught.value.metadata["field"]) == ("BLOCK_DIFFERS", "header.witness")
+
+    (balance,) = node.client.balances([("bobby", "iost")], block_id=head.block_id)
+    name = f"b-{counter}-count"
+    for n, (block_id, response) in enumerate(zip(ids, made, strict=True), start=1):
+        at: dict[str, Any] = {"version": head.version, "block_id": block_id}  # the block id wins
+        assert [entry.value.text for entry in node.client.state([name], **at)] == [f"{before + n}"]
+        assert [entry.value.text for entry in node.client.list_state(name, **at)] == [f"{before + n}"]
+        assert node.client.call(counter, "get", **at).returns == f'["{before + n}"]'
+        (found,) = node.client.balances([("bobby", "iost")], **at)
+        assert Decimal(found.amount) == Decimal(balance.amount) + n
+        assert node.client.contracts([counter], **at)[0].id == counter
+        found_receipts = node.client.receipts([item.outcomes[0].tx_hash for item in made], **at)
+        assert [item.HasField("receipt") for item in found_receipts] == [n == 1, n == 2]
+        block = node.client.block(block_id)
+        assert (block.version, block.parent_id, block.header.number) == (response.version, head.block_id, header.number)
+    for arguments, text in (
+        (("state", "get", name), f"{before + 2}"),
+        (("state", "list", name), f"{before + 2}"),
+        (("query", counter, "get"), f"{before + 2}"),
+        (("balance", "bobby"), f"{Decimal(balance.amount) + 2}"),
+        (("contract", "show", counter), counter),
+        (("receipt", made[1].outcomes[0].tx_hash.hex()), "SUCCESS"),
+    ):
+        shown = v8vm(*arguments, "--gateway", node.gateway.address, "--block", ids[1].hex())
+        assert (shown.code, text in shown.out) == (0, True), shown
+    assert v8vm("balance", "bobby", "--gateway", node.gateway.address, "--block", "xyz").code == 2
+    assert v8vm("balance", "bobby", "--gateway", node.gateway.address, "--block", "00").code == 3
+
+    node.client.record_block_hash(ids[0], b"h" * 32)
+    assert node.client.head().block_hash == node.client.block(ids[0]).block_hash == b"h" * 32
+    child = blocks.ExecuteBlockRequest(parent_id=ids[0], header=header_on(node.client.head()))
+    child.header.parent_hash = ids[0]
+    with pytest.raises(RemoteError) as caught:
+        node.client.execute_block(child)
+    assert (caught.value.reason, caught.value.metadata["field"]) == ("BLOCK_REFUSED", "header.parent_hash")
+    node.client.finalize_block(ids[0])
+
+
 def test_a_discarded_block_leaves_nothing_and_its_transactions_can_run_again(node: Node, counter: str) -> None:
     head, before = node.client.head(), count(node, counter)
     batch = [signed(node.accounts["alice"], action(counter, "add", 9))]
-    header = BlockHeader(number=head.number + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    header = header_on(head)
     request = blocks.ExecuteBlockRequest(parent_id=head.block_id, header=header, transactions=batch)
     made = node.client.execute_block(request)
     assert count(node, counter) == before + 9

@@ -112,7 +112,9 @@ def test_a_text_that_is_no_array_of_arguments_is_refused_in_one_line(text: str, 
 
 def test_a_call_takes_its_arguments_as_values_or_as_text() -> None:
     def data_of(*args: object, data: str | None = None) -> str:
-        request = call_request("c", "m", args, data=data, publisher="", gas_limit=0, version=0, trace=False)
+        request = call_request(
+            "c", "m", args, data=data, publisher="", gas_limit=0, version=0, block_id=b"", trace=False
+        )
         return request.calls[0].data
 
     assert data_of(Decimal("1.10")) == "[1.10]"
