@@ -20,6 +20,7 @@ from chassis.config import ServerConfig, settings_of
 from chassis.errors import ServiceError
 from chassis.metrics import Metrics
 from gateway.cli.exit_codes import MEANINGS
+from iost.chain.v1.receipt_pb2 import StatusCode
 from vm_service.sandbox.kernel_tables import kernel_tables
 
 FOLDER = Path(__file__).parent
@@ -122,11 +123,22 @@ def metrics() -> str:
     return "\n".join(parts)
 
 
+STATUS_PREFIX = "STATUS_CODE_"
+
+STATUSES = """A transaction that was executed has a receipt; its message is equal on every node. The column `wire` is
+the number in the field `status.code` (proto3 keeps 0 for unspecified), the column `IOST` that in IOST's receipts.
+"""
+
+
 def receipt_statuses() -> str:
     """Renders the second level of docs/errors.md: how transactions end."""
-    rows = [(str(row.code), row.name, row.meaning) for row in kernel_tables().statuses]
-    text = "A transaction that was executed has a receipt; its message is equal on every node.\n"
-    return "\n".join(["## Statuses of receipts\n", text, table(("code", "name", "when"), rows) + "\n"])
+    of_kernel = {row.name: row for row in kernel_tables().statuses}
+    rows = []
+    for name, number in StatusCode.items():
+        row = of_kernel.get(name.removeprefix(STATUS_PREFIX))
+        code, meaning = (str(row.code), row.meaning) if row else ("", "never sent on purpose")
+        rows.append((str(number), code, f"`{name}`", meaning))
+    return "\n".join(["## Statuses of receipts\n", STATUSES, table(("wire", "IOST", "name", "when"), rows) + "\n"])
 
 
 WORK = """The reference gives some work away, or prices it far below the time that it takes. What is listed here is

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from chassis.errors import RemoteError
-from gateway.cli.failures import NoGatewayError
+from gateway.cli.failures import InputError, NoGatewayError
 from gateway.client import Client
 
 
@@ -15,8 +15,11 @@ def connect(gateway: str) -> Iterator[Client]:
     """Opens a client for the time of a command.
 
     Raises:
+        InputError: the address is empty.
         NoGatewayError: nothing answers at the address.
     """
+    if not gateway.strip():
+        raise InputError("the address of the gateway is empty; see --gateway")
     with Client(gateway) as client:
         try:
             yield client

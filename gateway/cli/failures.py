@@ -102,6 +102,9 @@ def report_of(error: Exception) -> ErrorReport | None:
             return ErrorReport("KEY_FILE", _text(error), code)
         case typer.TyperException():
             return _of_usage(error)
+        case UnicodeEncodeError():
+            # Bytes of the command line that are no UTF-8; the interface has text only.
+            return ErrorReport("USAGE", f"{error.object!r} is not UTF-8 text", ExitCode.USAGE)
         case OSError() if error.filename is not None:
             return ErrorReport("FILE", f"{error.filename}: {error.strerror}", ExitCode.USAGE)
     return None

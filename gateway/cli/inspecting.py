@@ -111,7 +111,8 @@ def events(
     contract: Annotated[str, typer.Option(help="Only events of this contract.")] = "",
     method: Annotated[str, typer.Option(help="Only events posted by this method.")] = "",
     since: Annotated[
-        int | None, typer.Option(help="Version to go on after, 0: the oldest kept. Default: now.", min=0)
+        int | None,
+        typer.Option(help="Version to go on after, 0: the oldest kept. Default: now.", min=0, max=options.MAX_INT64),
     ] = None,
     until_head: Annotated[
         bool, typer.Option("--until-head", help="End at the newest version instead of waiting.")
@@ -124,6 +125,7 @@ def events(
     wanted = EventFilter(contract=contract, action_name=method, until_head=until_head)
     cursor = None if since is None else pb.EventCursor(version=since, transaction_index=2**31 - 1 if since else 0)
     with connect(gateway) as client:
+        client.head()  # the stream waits for a gateway for ever; one that was never there is an error
         _announce_strangers(client, contract, method, as_json)
         try:
             for item in client.events(wanted, cursor=cursor):

@@ -17,6 +17,9 @@ HASH_BYTES = 32
 MAX_ID_BYTES = 64
 """Longest block id that the node takes."""
 
+MAX_INT64 = 2**63 - 1
+"""The largest number of a field of the interface."""
+
 Gateway = Annotated[
     str,
     typer.Option(
@@ -28,8 +31,8 @@ Key = Annotated[
     Path,
     typer.Option("--key", "-k", envvar="V8VM_KEY", help="Key file of the account that sends (see `v8vm key new`)."),
 ]
-ChainId = Annotated[int, typer.Option("--chain-id", help="Chain the transaction is for.")]
-GasLimit = Annotated[int, typer.Option("--gas-limit", help="Most gas to spend, 6000 to 4000000.")]
+ChainId = Annotated[int, typer.Option("--chain-id", help="Chain the transaction is for.", min=0, max=2**31 - 1)]
+GasLimit = Annotated[int, typer.Option("--gas-limit", help="Most gas to spend.", min=6000, max=4_000_000)]
 Wide = Annotated[bool, typer.Option("--wide", help="Show ids and values whole, however wide the lines become.")]
 AbiFile = Annotated[
     Path | None,
@@ -38,7 +41,9 @@ AbiFile = Annotated[
 Block = Annotated[
     str, typer.Option("--block", metavar="HEX", help="Id of a live block, on whatever branch; wins over --version.")
 ]
-Version = Annotated[int, typer.Option("--version", help="Version of the state to read; 0: the newest.", min=0)]
+Version = Annotated[
+    int, typer.Option("--version", help="Version of the state to read; 0: the newest.", min=0, max=MAX_INT64)
+]
 
 GATEWAY = DEFAULT_TARGET
 GAS = GAS_LIMIT // GAS_UNIT

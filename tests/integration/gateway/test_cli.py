@@ -192,6 +192,11 @@ async def test_events_come_one_a_line(world) -> None:
         (("workers", "--nonsense"), 2, "USAGE", "No such option: --nonsense; see `v8vm workers --help`"),
         (("workers", "--gatewy=x"), 2, "USAGE", "Did you mean '--gateway'?"),
         (("receipt",), 2, "USAGE", "Missing argument 'hashes'"),
+        (("state", "get", "b-c-\udcff"), 2, "USAGE", "is not UTF-8 text"),
+        (("state", "get", "b-c-d", "--version", "9" * 30), 2, "USAGE", "should be less than or equal to"),
+        (("events", "--since", "9" * 30), 2, "USAGE", "should be less than or equal to"),
+        (("call", "c", "m", "--gas-limit", "5"), 2, "USAGE", "should be greater than or equal to 6000"),
+        (("call", "c", "m", "--chain-id", "9" * 30), 2, "USAGE", "should be less than or equal to"),
     ],
 )
 async def test_failures_are_one_line_or_one_object(
@@ -296,10 +301,18 @@ async def test_the_error_of_the_client_carries_the_outcome(world) -> None:
     assert sent.value.outcome.failure.frames[0].contract == "ContractInner"
 
 
-async def test_a_gateway_that_is_not_there_is_named() -> None:
-    result = await v8vm("workers", "-g", "127.0.0.1:1")
+@pytest.mark.parametrize(
+    "arguments", [("workers",), ("events", "--since", "0"), ("balance", "alice"), ("query", "c", "m")]
+)
+async def test_a_gateway_that_is_not_there_is_named(arguments: tuple[str, ...]) -> None:
+    result = await v8vm(*arguments, "-g", "127.0.0.1:1")
     assert result.code == 7
     assert result.err == "v8vm: no gateway answers at 127.0.0.1:1; is it running? See --gateway\n"
+
+
+async def test_an_empty_address_is_a_usage_error() -> None:
+    result = await v8vm("workers", "-g", "")
+    assert (result.code, result.err) == (2, "v8vm: the address of the gateway is empty; see --gateway\n")
 
 
 async def test_every_help_ends_with_the_exit_codes() -> None:
