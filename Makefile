@@ -2,10 +2,10 @@
 #
 #   build    setup proto lock clean
 #   check    lint format docs-check ci
-#   test     test test-unit test-integration test-conformance test-e2e test-fault fault bench
+#   test     test test-unit test-integration test-conformance test-e2e test-fault test-long fault bench
 #   use      run docs
 #
-# Variables: PYTHON (creates .venv), PYTEST_ARGS, ROUNDS (fault), and for `run`: ONCE, DATA_DIR, GATEWAY_PORT, VM_PORT, STATE_PORT.
+# Variables: PYTHON (creates .venv), PYTEST_ARGS, ROUNDS (fault, test-long), and for `run`: ONCE, DATA_DIR, GATEWAY_PORT, VM_PORT, STATE_PORT.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -22,10 +22,11 @@ NPM_CI   := --ignore-scripts --no-audit --no-fund --no-update-notifier --logleve
 PROTOS  := $(shell find proto/iost -name '*.proto')
 RUNTIME := vm_service/runtime
 BUNDLES := $(RUNTIME)/bundled/manifest.json
+EXAMPLE := docs/nodes/javascript
 PIP     := $(PY) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lock lint format test test-unit test-integration test-conformance test-e2e test-fault fault bench \
+.PHONY: help setup proto lock lint format test test-unit test-integration test-conformance test-e2e test-fault test-long fault bench \
         docs docs-check run clean ci
 .DELETE_ON_ERROR:
 
@@ -68,11 +69,11 @@ lock: $(PY)  ## resolve pyproject.toml and the package.json files into lock file
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools==7.6.2
 	build/lock/bin/pip-compile --quiet --all-extras --generate-hashes --unsafe-package v8vm --strip-extras --no-emit-index-url \
 	  --no-emit-find-links --no-emit-trusted-host --newline LF --output-file requirements.lock pyproject.toml
-	for dir in $(RUNTIME) proto; do (cd $$dir && $(NPM) install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts); done
+	for dir in $(RUNTIME) proto $(EXAMPLE); do (cd $$dir && $(NPM) install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts); done
 
 clean:  ## remove everything that `setup` and `run` made, state included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .v8vm
-	rm -rf $(RUNTIME)/bundled $(RUNTIME)/node_modules proto/node_modules
+	rm -rf $(RUNTIME)/bundled $(RUNTIME)/node_modules proto/node_modules $(EXAMPLE)/node_modules
 	find proto/iost -name '*_pb2*' -delete
 
 # --- check -----------------------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ lint: setup proto/node_modules/.installed  ## ruff, mypy, import rules, spelling
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports && $(VENV)/bin/codespell
 	$(NODE) proto/node_modules/@bufbuild/buf/bin/buf lint
-	find $(RUNTIME) -name '*.js' -not -path '*/node_modules/*' -not -path '*/bundled/*' -print0 | xargs -0 -n1 $(NODE) --check
+	find $(RUNTIME) $(EXAMPLE) -name '*.*js' -not -path '*/node_modules/*' -not -path '*/bundled/*' -print0 | xargs -0 -n1 $(NODE) --check
 
 format: setup  ## rewrite sources in the house style
 	$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
@@ -101,11 +102,21 @@ ci: lint docs-check test  ## exactly what CI runs
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: setup  ## unit, integration, conformance and e2e tests
+# The example client of docs/nodes runs in the tests.
+$(EXAMPLE)/node_modules/.installed: $(EXAMPLE)/package-lock.json $(VENV)/.locked
+	cd $(EXAMPLE) && $(NPM) ci $(NPM_CI)
+	@touch $@
+
+test: setup $(EXAMPLE)/node_modules/.installed  ## unit, integration, conformance and e2e tests
 	$(PYTEST) -m "not fault and not bench"
+
+test-e2e: $(EXAMPLE)/node_modules/.installed
 
 test-unit test-integration test-conformance test-e2e test-fault: test-%: setup  ## one kind of tests
 	$(PYTEST) -m $*
+
+test-long: setup  ## concurrent histories under every fault, about two minutes a round; ROUNDS=5
+	$(PY) -m tests.fault --only consistency --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),5)
 
 fault: setup  ## crash and failpoint rounds; ROUNDS=N
 	$(PY) -m tests.fault --rounds $(ROUNDS)

@@ -21,6 +21,7 @@ HARNESSES = {
     "corruption": "tests.fault.state_corruption",
     "model": "tests.fault.state_model",
     "drain": "tests.fault.worker_drain",
+    "consistency": "tests.fault.consistency.run",
 }
 """Modules with a function `run(rounds, seed) -> Report`, in the order they are run."""
 
