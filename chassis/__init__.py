@@ -5,6 +5,7 @@ Modules, in the order a process meets them:
 - `config`: environment and flags become a frozen dataclass, or the process refuses to start;
 - `logging`: one JSON line per event;
 - `lifecycle`: start, health, reflection, serve, drain, stop;
+- `limits`: open files and threads that a process must be granted;
 - `health`: the names that health answers, and following those of the service behind;
 - `channels`: client channels with deadlines and retries;
 - `errors`: exceptions to gRPC status with ErrorInfo, and back;

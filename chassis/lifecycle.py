@@ -2,9 +2,10 @@
 
     code = lifecycle.run("vm", config, start=service.start, stop=service.stop)
 
-1. Logging and failpoints are set up, the port is bound; a busy one ends the process before anything is opened.
-2. `start(server)` registers servicers and makes the service ready; nothing is answered before it returns, and nothing
-   at all when it was asked to stop meanwhile.
+1. Logging and failpoints are set up, limits of the process are looked at, the port is bound; a busy one ends the
+   process before anything is opened.
+2. `start(server)` registers servicers and makes the service ready; a file that it cannot open ends the process as well.
+   Nothing is answered before it returns, and nothing at all when it was asked to stop meanwhile.
 3. The server listens; health answers SERVING, reflection lists all services.
 4. SIGTERM, SIGINT or `Server.request_stop`: health answers NOT_SERVING, new calls are refused, streams end, other calls
    may finish within `drain_ms`. Calls that are ended get UNAVAILABLE with a reason that says to go elsewhere.
@@ -26,7 +27,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
 from chassis import config as configuration
-from chassis import failpoint
+from chassis import failpoint, limits
 from chassis import logging as chassis_logging
 from chassis.calls import Calls, ErrorInterceptor
 from chassis.channels import Options, size_options
@@ -246,12 +247,24 @@ def run(
     """
     chassis_logging.setup(service, config.log_level)
     try:
+        if missing := limits.shortage():
+            raise StartError(missing)
         failpoint.arm(configuration.failpoints())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(lambda: Server(config, metrics, draining), config, start, stop, metrics))
     except (StartError, ValueError) as error:
         log.error("service_not_started", extra={"reason": str(error)})
         return EXIT_USAGE
+
+
+async def _start(server: Server, start: Start) -> None:
+    """Starts the service; a file or a limit that its operator can mend is told in one line."""
+    try:
+        await start(server)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        raise StartError(f"{error.filename}: {error.strerror}" if error.filename else error.strerror) from error
 
 
 async def _serve(
@@ -261,7 +274,7 @@ async def _serve(
     stop_metrics = _serve_metrics(config, metrics)
     _watch_signals(server)
     try:
-        await start(server)
+        await _start(server, start)
         if not server.stop_requested:
             await server.listen()
             log.info("service_ready", extra={"host": config.host, "port": server.port, "pid": os.getpid()})

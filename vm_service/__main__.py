@@ -8,6 +8,7 @@ import grpc.aio
 from chassis import config as configuration
 from chassis import health, lifecycle
 from chassis.channels import aio_channel
+from vm_service import preflight
 from vm_service import server as face
 from vm_service.config import VmConfig
 from vm_service.errors import NoWorkersError
@@ -34,6 +35,7 @@ class VmService:
             server.set_submit("workers", None if serving else NoWorkersError.reason)
             await server.set_serving(serving)
 
+        preflight.check(self._config)
         self._follow_state(server)
         self._manager = VMManager(self._config, failpoints=configuration.failpoints(), on_serving=on_serving)
         try:

@@ -14,7 +14,15 @@ from gateway.cli.failures import CommandError, InputError
 from gateway.cli.output import console
 from gateway.client import Client
 from gateway.demo import genesis, run
-from gateway.demo.processes import PortBusyError, Program, ServiceFailedError, Services, check_ports, programs
+from gateway.demo.processes import (
+    NotStartedError,
+    PortBusyError,
+    Program,
+    ServiceFailedError,
+    Services,
+    check_ports,
+    programs,
+)
 
 _WATCH_INTERVAL_S = 0.5
 
@@ -37,6 +45,8 @@ def demo(
         with Services(wanted, data_dir / "logs") as services:
             raise typer.Exit(_run(services, wanted, data_dir, once=once))
     except PortBusyError as error:
+        raise InputError(str(error)) from None
+    except NotStartedError as error:
         raise InputError(str(error)) from None
     except ServiceFailedError as error:
         sys.stderr.write(f"{error.log}\n")

@@ -1,6 +1,7 @@
 """The three services as processes of this machine: ports, start, readiness, stop."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -25,6 +26,9 @@ READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 """Seconds for one service to stop by itself; above the 10 s that services grant calls in progress."""
 
+NOT_STARTED = "service_not_started"
+"""Event in the log of a service that refuses to start, with the reason."""
+
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 5
 
@@ -39,6 +43,10 @@ class ServiceFailedError(Exception):
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
         self.log = log
+
+
+class NotStartedError(ServiceFailedError):
+    """A service refused to start and said why; its operator can mend it. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,8 @@ class Service:
 
     def _failure(self, what: str) -> ServiceFailedError:
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if reason := _refusal(lines):
+            return NotStartedError(f"the {self.program.name} service does not start: {reason}")
         return ServiceFailedError(
             f"the {self.program.name} service {what}; see {self.log_file}", "\n".join(lines[-_LOG_TAIL_LINES:])
         )
@@ -162,6 +172,15 @@ class Service:
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+
+def _refusal(lines: Sequence[str]) -> str:
+    """Returns why a service refused to start, from the end of its log; empty when it did not say."""
+    with contextlib.suppress(ValueError, IndexError):
+        last = json.loads(lines[-1])
+        if isinstance(last, dict) and last.get("event") == NOT_STARTED:
+            return str(last.get("reason", ""))
+    return ""
 
 
 class Services:

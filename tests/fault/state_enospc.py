@@ -104,7 +104,7 @@ async def commit_until(
     reason, deadline = "", time.monotonic() + limit_s
     for number in range(1_000_000):
         request = to_request(writer, number)
-        request.header = os.urandom(20_000)  # fills the disk soon
+        request.answer = os.urandom(20_000)  # fills the disk soon
         seen.attempted.append(request.commit_id.decode())
         try:
             answer = await stub.Commit(request)

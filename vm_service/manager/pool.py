@@ -80,6 +80,7 @@ class Pool:
         self._leased: set[WorkerProcess] = set()
         self._waiting: deque[asyncio.Event] = deque()
         self._starting = 0
+        self._start_failure = ""
         self._back_off_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -99,7 +100,7 @@ class Pool:
         self._in_background(self._watch())
         while len(self._free) < self._size:
             if self._back_off_s >= FIRST_BACK_OFF_S * 8:
-                raise WorkerGoneError("workers do not start; see the log")
+                raise WorkerGoneError(self._start_failure)
             self._changed.clear()
             await self._changed.wait()
 
@@ -260,6 +261,7 @@ class Pool:
             )
             self._workers.pop(worker_id, None)
             self.restart_count += 1
+            self._start_failure = str(error)
             self._back_off_s = min(max(FIRST_BACK_OFF_S, self._back_off_s * 2), LAST_BACK_OFF_S)
             if message is not None and self._on_start is not None and _own_failure(error):
                 self._on_start(message, None, str(error))

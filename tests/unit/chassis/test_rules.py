@@ -11,7 +11,19 @@ import pytest
 import chassis
 
 FOLDER = Path(chassis.__file__).parent
-MODULES = {"calls", "config", "logging", "lifecycle", "health", "channels", "errors", "metrics", "stall", "failpoint"}
+MODULES = {
+    "calls",
+    "config",
+    "logging",
+    "lifecycle",
+    "health",
+    "limits",
+    "channels",
+    "errors",
+    "metrics",
+    "stall",
+    "failpoint",
+}
 MAX_CODE_LINES = 200
 FORBIDDEN_WORDS = re.compile(r"\b(contract|gas|balance|ledger|receipt|wallet|account)s?\b", re.IGNORECASE)
 

@@ -202,7 +202,7 @@ async def test_failed_starts_are_repeated() -> None:
 
 async def test_workers_that_never_start_are_an_error() -> None:
     FakeWorker.fail_starts = 10_000
-    with pytest.raises(WorkerGoneError, match="do not start"):
+    with pytest.raises(WorkerGoneError, match="cannot start"):
         await make(size=1, spare_count=0)
 
 
