@@ -174,7 +174,8 @@ def gas() -> str:
         [
             "# Gas\n",
             NOTE,
-            "Receipts show gas in hundredths, times the gas ratio of the transaction. A transaction pays for its",
+            "Gas has two decimals. People are shown `30123.45`; on the wire the same gas is 3012345, in hundredths.",
+            "Receipts hold it times the gas ratio of the transaction. A transaction pays for its",
             "bytes, for the accounts read to check its signatures, then for its actions; each charge is checked when",
             "it is made, and what exceeds the limit ends the transaction with all gas used.\n",
             "## Prices of the kernel\n",

@@ -12,7 +12,8 @@
 - `sending`: publish, call, query, tx;
 - `inspecting`: receipt, contract, events, workers;
 - `state`, `accounts`: cells; accounts and balances;
-- `hints`: similar names for a name that does not exist; `ids`: ids cut in the middle;
+- `hints`: similar names for a name that does not exist;
+- `texts`: ids cut in the middle, control characters made visible;
 - `keys`: key files;
 - `demo`: the services with sample contracts (`make run`).
 """

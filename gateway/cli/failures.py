@@ -8,6 +8,7 @@ import typer
 
 from chassis.errors import ServiceError
 from gateway.cli.exit_codes import OF_REASON, OF_STATUS, OF_VERDICT, ExitCode
+from gateway.cli.texts import visible
 from gateway.client import CompileError, TransactionError
 from gateway.client.key_files import KeyFileError, KeyFileExistsError
 
@@ -78,7 +79,7 @@ class ErrorReport:
     def line(self) -> str:
         """Returns the one line for people."""
         text = f"{self.reason}: {self.message}" if self.named else self.message
-        return f"v8vm: {' '.join(text.split())}"
+        return f"v8vm: {visible(' '.join(text.split()))}"
 
     def json(self) -> str:
         """Returns the one line for programs."""

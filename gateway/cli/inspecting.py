@@ -9,7 +9,6 @@ from chassis.errors import RemoteError
 from gateway.cli import abi_files, hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
-from gateway.cli.ids import cut_ids
 from gateway.cli.options import Block, Gateway, Json, Version, Wide
 from gateway.cli.output import (
     console,
@@ -20,6 +19,7 @@ from gateway.cli.output import (
     print_table,
     receipt_fields,
 )
+from gateway.cli.texts import cut_ids, visible
 from gateway.client import Client, EventFilter, base58, oldest_cursor
 from iost.gateway.v1 import inspection_service_pb2 as pb
 
@@ -166,7 +166,7 @@ def _event_line(item: pb.StreamEventsResponse, *, wide: bool) -> str:
     if item.unwind:
         return f"{item.cursor.version} (events of higher versions are void)"
     source = f"{base58.encode(item.tx_hash)} {item.event.contract}/{item.event.action_name}"
-    return f"{item.cursor.version} {source if wide else cut_ids(source)} {item.event.data}"
+    return visible(f"{item.cursor.version} {source if wide else cut_ids(source)} {item.event.data}")
 
 
 def workers(wide: Wide = False, gateway: Gateway = options.GATEWAY, as_json: Json = False) -> None:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.ids import cut_ids
 from gateway.cli.options import GAS_UNIT
 from gateway.cli.plain import to_plain
+from gateway.cli.texts import cut_ids, visible
 from gateway.client import base58
 from gateway.client.calls import status_name, verdict_name
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS, Receipt, Status
@@ -24,7 +24,7 @@ WIDEST_COLUMNS = 1_000_000
 console = Console(highlight=False)
 """Standard output, as wide as the terminal; 80 columns when it goes to a file or a pipe."""
 
-_wide_console = Console(highlight=False, width=WIDEST_COLUMNS)
+_plain_console = Console(highlight=False, width=WIDEST_COLUMNS, color_system=None)
 
 Row = Sequence[object]
 
@@ -66,15 +66,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Row], title: str = "", *,
     Where a row would not fit, ids are cut in the middle, and what is still too long continues below. With `wide`
     nothing is cut or continued.
     """
-    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    cells = [[_text(cell) for cell in row] for row in rows]
     table = _table(columns, cells, title)
-    width = _wide_console.measure(table).maximum
-    if wide:
-        _wide_console.print(table, width=max(width, 1))
-        return
-    if width > console.width:
+    if not wide and _plain_console.measure(table).maximum > console.width:
         table = _table(columns, [[_cut(cell) for cell in row] for row in cells], title)
-    console.print(table)
+    if console.is_terminal and not wide:
+        console.print(table)
+    else:
+        _print_plain(table, WIDEST_COLUMNS if wide else console.width)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Text]], title: str) -> Table:
@@ -84,6 +83,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Text]], title: str) -
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _text(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(visible(str(value)))
 
 
 def _cut(cell: Text) -> Text:
@@ -97,8 +100,19 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in fields:
-        table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
-    (console if console.is_terminal else _wide_console).print(table)
+        table.add_row(name, _text(value))
+    if console.is_terminal:
+        console.print(table)
+    else:
+        _print_plain(table, WIDEST_COLUMNS)
+
+
+def _print_plain(table: Table, width: int) -> None:
+    """Prints a table without styles, and without the blanks that would fill its lines up to the longest one."""
+    with _plain_console.capture() as captured:
+        _plain_console.print(table, width=width)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().removesuffix("\n").split("\n")))
+    sys.stdout.flush()
 
 
 def gas_text(hundredths: int) -> str:

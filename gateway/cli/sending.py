@@ -187,9 +187,14 @@ def validate(
 
     Exit code 4: it would be refused; 5: it would be executed and fail.
     """
+    transaction = _read(file)
     with connect(gateway) as client:
-        outcome = client.validate([_read(file)], trace=True).outcomes[0]
+        outcome = client.validate([transaction], trace=True).outcomes[0]
+        (known,) = client.receipts([canonical.transaction_hash(transaction)])
     _show(outcome, as_json, notes=CHECKED)
+    if known.HasField("receipt"):
+        text = f"the transaction was executed in version {known.version}; sending it again answers that receipt"
+        print_notice(text, as_json, reason="DUPLICATE", metadata={"version": known.version})
 
 
 @tx_app.command("show")

@@ -161,7 +161,7 @@ async def test_gas_has_two_decimals_wherever_people_look(chain, world, tmp_path:
     for hundredths, text in ((3012345, "30123.45"), (3012340, "30123.40"), (3012300, "30123.00"), (7, "0.07")):
         tx_hash = bytes([hundredths % 256]) * 32
         world.state.receipts[tx_hash] = receipt_pb2.Receipt(tx_hash=tx_hash, gas_usage=hundredths, status=status)
-        assert f" {text} " in (await chain("receipt", tx_hash.hex())).out.replace("\n", " ")
+        assert f" {text}\n" in (await chain("receipt", tx_hash.hex())).out
     assert "42.00" in (await chain("call", CONTRACT, "balanceOf", "-k", key)).out
     assert "42.00" in (await chain("query", CONTRACT, "balanceOf")).out
     assert "12345.67" in (await chain("account", "show", "alice")).out
@@ -215,6 +215,37 @@ async def test_the_balance_of_an_account_that_does_not_exist_says_so(chain) -> N
     assert ghost.err == "v8vm: account ghost does not exist, but holds tokens\n"
 
 
+async def test_validation_tells_of_an_earlier_execution(chain, world, tmp_path: Path) -> None:
+    key, file = tmp_path / "alice.json", tmp_path / "tx.json"
+    key_files.save(key, Account("alice", KeyPair.generate()))
+    file.write_text((await asyncio.to_thread(command.v8vm, "call", CONTRACT, "transfer", "-k", key, "--print")).out)
+    tx_hash = base58.decode((await asyncio.to_thread(command.v8vm, "tx", "show", file, "--json")).json["hash"])
+    world.state.receipts[tx_hash] = receipt_pb2.Receipt(tx_hash=tx_hash)
+    again = await chain("tx", "validate", file)
+    assert again.code == 0
+    assert again.err == "v8vm: the transaction was executed in version 2; sending it again answers that receipt\n"
+
+
+async def test_a_contract_cannot_send_commands_to_the_terminal(chain, world) -> None:
+    world.state.cells[listed("c", "b", "k")] = b"s\x1b[2Jgone@"
+    world.state.post("\x1b[2Jgone")
+    world.vm.fail = "\x1b[2Jgone"
+    for arguments in (
+        ("state", "get", "b-c-k"),
+        ("events", "--since", 0, "--until-head"),
+        ("query", CONTRACT, "transfer"),
+    ):
+        shown = await chain(*arguments)
+        assert "\x1b" not in shown.out + shown.err
+        assert "\\x1b[2Jgone" in shown.out + shown.err
+
+
+async def test_lines_do_not_end_with_blanks(chain) -> None:
+    for more in ((), ("--wide",)):
+        shown = await chain("state", "list", f"b-{CONTRACT}-", *more)
+        assert not any(line.endswith(" ") for line in shown.out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("refuse", "fail", "code", "shown"),
     [("", "", 0, "SUCCESS"), ("signer error", "", 4, "REFUSED"), ("", "the failure", 5, "RUNTIME_ERROR")],
@@ -240,4 +271,5 @@ async def test_validation_says_what_it_checked(
     assert (refuse + fail) in people.err
     programs = await chain("tx", "validate", file, "--json")
     assert programs.code == code
+    assert "executed in version" not in people.err
     assert programs.json["verdict"] == ("VERDICT_REFUSED" if refuse else "VERDICT_EXECUTED")

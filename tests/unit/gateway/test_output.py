@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.cli.hints import did_you_mean
-from gateway.cli.ids import cut_ids
 from gateway.cli.output import gas_text
+from gateway.cli.texts import cut_ids, visible
 from gateway.client import base58
 
 HASH = base58.encode(bytes(range(1, 33)))
@@ -17,6 +17,7 @@ SHORT = f"{HASH[:6]}…{HASH[-6:]}"
         (HASH, SHORT),
         (f"Contract{HASH}", f"Contract{SHORT}"),
         (f"m-Contract{HASH}-balances-alice", f"m-Contract{SHORT}-balances-alice"),
+        (f"m-token.iost-TBContract{HASH}-iost", f"m-token.iost-TBContract{SHORT}-iost"),
         (f"{HASH} Contract{HASH}/add", f"{SHORT} Contract{SHORT}/add"),
         ("0123456789abcdef" * 4, "012345…abcdef"),
         (base58.encode(b"\2" * 33), f"{base58.encode(bytes([2] * 33))[:6]}…{base58.encode(bytes([2] * 33))[-6:]}"),
@@ -37,6 +38,11 @@ def test_only_ids_are_cut(text: str, cut: str) -> None:
 )
 def test_gas_has_two_decimals(hundredths: int, text: str) -> None:
     assert gas_text(hundredths) == text
+
+
+def test_control_characters_are_made_visible() -> None:
+    assert visible("a\tb\nc ä€") == "a\tb\nc ä€"
+    assert visible("\x1b[2J\x07\x9b1m\u2028") == "\\x1b[2J\\x07\\x9b1m\\u2028"
 
 
 def test_similar_names_are_told() -> None:
