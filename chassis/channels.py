@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from chassis.config import KEEPALIVE_MS
+
 Options = Sequence[tuple[str, Any]]
 
 MAX_MESSAGE_BYTES = 64 << 20
@@ -98,7 +100,7 @@ def channel_options(
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 1000),
         # Find a silently dead peer (lost node, dropped connection-tracking entry) within 40 s even while idle.
-        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),

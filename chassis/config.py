@@ -23,6 +23,9 @@ C = TypeVar("C", bound="ServerConfig")
 LARGEST = {"TCP port": 65535}
 """Largest value by unit: gRPC takes a larger port modulo 65536, without a word."""
 
+KEEPALIVE_MS = 30_000
+"""How often clients of this product ping; a server that asks for less would throw them out."""
+
 PREFIX = "V8VM_"
 """Every variable of this product starts so."""
 
@@ -35,7 +38,14 @@ class ConfigError(Exception):
 
 
 def setting(
-    default: T, *, unit: str, help: str, reason: str, minimum: float | None = None, choices: Sequence[str] = ()
+    default: T,
+    *,
+    unit: str,
+    help: str,
+    reason: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] = (),
 ) -> T:
     """Declares one field of a configuration dataclass.
 
@@ -45,6 +55,7 @@ def setting(
         help: what the setting does; a sentence without a full stop.
         reason: why the default is what it is.
         minimum: smallest value allowed, for numbers.
+        maximum: largest value allowed, for numbers.
         choices: the only texts allowed, for text.
 
     Returns:
@@ -52,7 +63,14 @@ def setting(
     """
     return field(
         default=default,
-        metadata={"unit": unit, "help": help, "reason": reason, "minimum": minimum, "choices": tuple(choices)},
+        metadata={
+            "unit": unit,
+            "help": help,
+            "reason": reason,
+            "minimum": minimum,
+            "maximum": maximum,
+            "choices": tuple(choices),
+        },
     )
 
 
@@ -85,6 +103,14 @@ class ServerConfig:
         reason="room for a block of 10,000 transactions with receipts at 6 kB each",
         minimum=1 << 20,
     )
+    ping_interval_ms: int = setting(
+        10_000,
+        unit="milliseconds",
+        help="least time between keep-alive pings of a client; one that pings more often loses its connection",
+        reason="clients in Go and Java ping every 10 s at most; those of this product ping every 30 s",
+        minimum=0,
+        maximum=KEEPALIVE_MS,
+    )
     drain_ms: int = setting(
         10_000,
         unit="milliseconds",
@@ -107,6 +133,7 @@ class Setting:
     help: str
     reason: str
     minimum: float | None
+    maximum: float | None
     choices: tuple[str, ...]
 
 
@@ -157,8 +184,8 @@ def _parse(row: Setting, text: str, origin: str) -> object:
         raise ConfigError(f"{origin}={text!r}: expected {expected} ({row.unit})") from None
     if row.minimum is not None and not cast("float", value) >= row.minimum:  # so that NaN is refused as well
         raise ConfigError(f"{origin}={text!r}: must be at least {row.minimum} ({row.unit})")
-    largest = LARGEST.get(row.unit)
-    if largest is not None and cast("int", value) > largest:
+    largest = LARGEST.get(row.unit) if row.maximum is None else row.maximum
+    if largest is not None and cast("float", value) > largest:
         raise ConfigError(f"{origin}={text!r}: must be at most {largest} ({row.unit})")
     if row.choices and value not in row.choices:
         raise ConfigError(f"{origin}={text!r}: must be one of {', '.join(row.choices)}")

@@ -85,7 +85,8 @@ class Server:
         """
         self._calls = Calls(draining)
         self.grpc = grpc.aio.server(
-            interceptors=(ErrorInterceptor(self._calls),), options=server_options(config.max_message_bytes)
+            interceptors=(ErrorInterceptor(self._calls),),
+            options=server_options(config.max_message_bytes, config.ping_interval_ms),
         )
         address = f"{config.host}:{config.port}"
         try:
@@ -209,17 +210,17 @@ class Server:
         await self.grpc.stop(_LAST_WORDS_S)
 
 
-def server_options(max_message_bytes: int) -> Options:
-    """Returns the options of a server."""
+def server_options(max_message_bytes: int, ping_interval_ms: int = 10_000) -> Options:
+    """Returns the options of a server: largest message, and least time between pings of a client."""
     return (
         *size_options(max_message_bytes),
         # Two processes on one port would share its calls at random; better that the second one fails to start.
         ("grpc.so_reuseport", 0),
-        # Find dead clients, and allow the pings of ours (channels.py: every 30 s, also when idle).
+        # Find dead clients, and allow the pings of ours (channels.py: every KEEPALIVE_MS, also when idle).
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", ping_interval_ms),
     )
 
 

@@ -223,3 +223,34 @@ async def test_a_service_that_learns_while_it_starts_that_it_does_not_serve_says
             answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
             assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
     await server.grpc.stop(0)
+
+
+def thrown_out_after_pings(port: int, count: int) -> bool:
+    """Sends HTTP/2 pings ten times a second, as no library would; tells whether that was too often."""
+
+    def frame(kind: int, payload: bytes = b"", flags: int = 0) -> bytes:
+        return len(payload).to_bytes(3) + bytes((kind, flags)) + bytes(4) + payload
+
+    settings, ping, goaway = 4, 6, 7
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as connection,
+        connection.makefile("rb") as stream,
+    ):
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings))
+        for _ in range(count):
+            connection.sendall(frame(ping, bytes(8)))
+            while True:
+                head = stream.read(9)
+                stream.read(int.from_bytes(head[:3]))
+                if head[3] == goaway:
+                    return True
+                if head[3] == ping:
+                    break
+            time.sleep(0.1)
+    return False
+
+
+def test_a_client_that_pings_too_often_is_thrown_out_and_a_setting_says_what_is_too_often() -> None:
+    with running() as (default, _), running("--ping-interval-ms=10") as (generous, _):
+        ports = [int(str(process.log[-1]["port"])) for process in (default, generous)]
+        assert [thrown_out_after_pings(port, 10) for port in ports] == [True, False]

@@ -70,6 +70,12 @@ def test_a_wrong_variable_is_refused_in_one_line_that_names_it(variable: str, te
     assert "\n" not in str(caught.value)
 
 
+def test_a_value_above_the_largest_is_refused() -> None:
+    assert parse(ServerConfig, "echo", {"ping_interval_ms": "30000"}, {}).ping_interval_ms == config.KEEPALIVE_MS
+    with pytest.raises(ConfigError, match="at most 30000"):
+        parse(ServerConfig, "echo", {"ping_interval_ms": "30001"}, {})
+
+
 def test_a_refusal_of_the_dataclass_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="needs at least 32"):
         parse(ToolConfig, "tool", {"eager": "true", "heap_bytes": "16"}, {})
