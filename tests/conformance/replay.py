@@ -231,7 +231,7 @@ class Replay:
             self._executor = Executor(self._state, limits=self._limits)
         admitted = [transactions.admit(made, CHAIN_ID) for made in block.transactions]
         context = convert.block_context(block.header)
-        batch = Batch(Mode.EXECUTE, lambda _: context, [item.kernel for item in admitted], at=at)
+        batch = Batch(Mode.EXECUTE, lambda *_: context, [item.kernel for item in admitted], at=at)
         result = self._executor.run(batch)
         if at is None:
             commit_id = hashlib.sha256(block.header.SerializeToString(deterministic=True)).digest()
