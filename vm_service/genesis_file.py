@@ -10,8 +10,10 @@ contracts:  [{id, code: FILE, abi: FILE, calls: [{contract, method, args}]}]   #
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +41,25 @@ _KEY_BYTES: Final = frozenset({32, 33, 65})
 """Lengths of a public key: ed25519, secp256k1 compressed and not."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads numbers with a fraction only where no digit of them is lost."""
+
+    def construct_exact_float(self, node: yaml.ScalarNode) -> float:
+        """Returns a number.
+
+        Raises:
+            ValueError: a float cannot hold it.
+        """
+        value: float = self.construct_yaml_float(node)
+        text = str(node.value).replace("_", "")
+        if math.isfinite(value) and ":" not in text and Decimal(text) != Decimal(repr(value)):
+            raise ValueError(f"{node.value} would lose digits; write it as text, '{node.value}'")
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_exact_float)
+
+
 def load(path: Path, keys: Mapping[str, str] | None = None) -> Genesis:
     """Reads a genesis file.
 
@@ -58,7 +79,7 @@ def load(path: Path, keys: Mapping[str, str] | None = None) -> Genesis:
 
 def _read(path: Path) -> dict[str, Any]:
     """Reads a file, with its base merged in and the paths of its contracts made whole."""
-    raw = yaml.safe_load(path.read_text("utf-8")) or {}
+    raw = yaml.load(path.read_text("utf-8"), _Loader) or {}
     if not isinstance(raw, dict):
         raise ValueError("a mapping is needed at the top")
     _known(raw, {"base", "chain", "natives", *_IDENTITIES})

@@ -98,6 +98,12 @@ def test_the_same_file_gives_the_same_version_and_another_gives_another(file: Pa
             "not JSON serializable",
         ),
         ("abi: note.js.abi}", "abi: note.js.abi, calls: [{method: read, args: [.nan]}]}", "not JSON compliant"),
+        (
+            "abi: note.js.abi}",
+            "abi: note.js.abi, calls: [{method: read, args: [0.30000000000000000001]}]}",
+            "lose digits",
+        ),
+        ('"1000.5"', "12345678901234567890.5", "12345678901234567890.5 would lose digits; write it as text"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(file: Path, old: str, new: str, text: str) -> None:
@@ -105,6 +111,11 @@ def test_a_wrong_file_is_refused_with_its_place(file: Path, old: str, new: str, 
 
     with pytest.raises(GenesisError, match=text):
         load(file)
+
+
+def test_numbers_that_lose_no_digit_need_no_quotes(file: Path) -> None:
+    file.write_text(FILE.replace('"1000.5"', "1000.50"), "utf-8")
+    assert {account.id: account.balances for account in load(file).accounts}["admin"] == {"iost": "1000.5"}
 
 
 @pytest.mark.parametrize(
