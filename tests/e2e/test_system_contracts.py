@@ -66,7 +66,7 @@ def test_blocks_of_a_registered_producer_earn_iost(node: Node) -> None:
     node.client.send(node.accounts["bobby"], action("issue.iost", "issueIOST"))  # two years of inflation since genesis
 
     head = node.client.head()
-    header = BlockHeader(number=head.version + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
+    header = BlockHeader(number=head.number + 1, parent_hash=head.block_id, witness="witness", time_ns=time.time_ns())
     made = node.client.execute_block(
         blocks.ExecuteBlockRequest(parent_id=head.block_id, header=header, transactions=[base_transaction(key)])
     )
