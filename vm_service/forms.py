@@ -29,6 +29,9 @@ BLOCK_ID_BYTES = 32
 MAX_ID_BYTES = 64
 """Of a commit id that names a view or a parent, as the state service takes them."""
 
+DRY_RUN_OPTIONS = ("trace", "assume_signed", "assume_paid")
+"""Options of an ExecuteTransactionsRequest of which nothing may be kept."""
+
 HINT_COUNT = 4
 """Contracts of a batch that choose its worker: the first few say enough."""
 
@@ -58,9 +61,9 @@ def execute(raw: bytes) -> Shape:
     _size("transactions", request.transactions, raw)
     if request.HasField("header"):
         _header(request.header)
-    for option in ("trace", "assume_signed"):
-        if getattr(request, option) and not request.dry_run:
-            raise MalformedRequestError(f"{option} needs dry_run", field=option)
+    options = [name for name in DRY_RUN_OPTIONS if getattr(request, name)]
+    if options and not request.dry_run:
+        raise MalformedRequestError(f"{options[0]} needs dry_run", field=options[0])
     alone = request.HasField("header") or request.dry_run
     return Shape(
         len(request.transactions),

@@ -9,7 +9,8 @@
 - `output`: tables for people, JSON for programs;
 - `abi_files`: ABI files and what is wrong with them;
 - `plain`: messages as plain JSON values;
-- `sending`: publish, call, query, tx;
+- `sending`: publish, call, query, trace, tx;
+- `checking`: contract check, contract abi;
 - `inspecting`: receipt, contract, events, workers;
 - `state`, `accounts`: cells; accounts and balances;
 - `hints`: similar names for a name that does not exist;

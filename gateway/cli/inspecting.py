@@ -1,12 +1,11 @@
 """Commands that look: receipts, contracts, events, workers."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chassis.errors import RemoteError
-from gateway.cli import abi_files, hints, options
+from gateway.cli import hints, options
 from gateway.cli.connection import connect
 from gateway.cli.failures import NotFoundError
 from gateway.cli.options import Block, Gateway, Json, Version, Wide
@@ -87,24 +86,6 @@ def contract_show(
             for method in contract.methods
         ]
         print_table(("method", "may move"), rows, wide=wide)
-
-
-@contract_app.command("check")
-def contract_check(
-    source: Annotated[Path, typer.Argument(help="JavaScript file.")],
-    abi: options.AbiFile = None,
-    gateway: Gateway = options.GATEWAY,
-    as_json: Json = False,
-) -> None:
-    """Checks a source as publishing would, without publishing; prints its ABI."""
-    text = options.read_text(source)
-    found = abi_files.load(source, abi)
-    with connect(gateway) as client:
-        compiled = client.compile(text, found.text if found else "")
-    if as_json:
-        print_json(compiled)
-    else:
-        typer.echo(compiled.abi_json)
 
 
 def events(

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import accounts, backup, exit_codes, inspecting, keys, sending, state, status
+from gateway.cli import accounts, backup, checking, exit_codes, inspecting, keys, sending, state, status
 from gateway.cli.demo import demo
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import InputError, report_of
@@ -50,6 +50,7 @@ for command in (
     sending.publish,
     sending.call,
     sending.query,
+    sending.trace,
     inspecting.receipt,
     accounts.balance,
     inspecting.events,
@@ -59,6 +60,8 @@ for command in (
 ):
     app.command()(command)
 app.command()(demo)
+inspecting.contract_app.command("check")(checking.contract_check)
+inspecting.contract_app.command("abi")(checking.contract_abi)
 for group in (sending.tx_app, state.app, inspecting.contract_app, accounts.app, keys.app):
     app.add_typer(group)
 

@@ -155,15 +155,15 @@ def call_fields(outcome: CallOutcome) -> Iterable[tuple[str, object]]:
         yield "console", line
 
 
-def failure_fields(failure: Failure) -> Iterable[tuple[str, object]]:
-    """Lists where something failed, the innermost place first, and what was thrown."""
+def failure_fields(failure: Failure, *, excerpt: bool = True) -> Iterable[tuple[str, object]]:
+    """Lists where something failed, the innermost place first, and what was thrown; `excerpt`: with the source line."""
     for number, frame in enumerate(failure.frames):
         where = f"{frame.contract}/{frame.action_name}"
         if frame.line:
             where += f" line {frame.line}, column {frame.column}"
             where += f" in {frame.function_name}" if frame.function_name not in ("", frame.action_name) else ""
         yield "called from" if number else "failed in", where
-        if frame.source_line and not number:
+        if excerpt and frame.source_line and not number:
             yield "", caret_text(frame.source_line, frame.column)
     if failure.thrown_json:
         yield "thrown", failure.thrown_json

@@ -166,6 +166,24 @@ def _show_call(outcome: CallOutcome | TransactionOutcome, as_json: bool) -> None
         print_fields(call_fields(outcome))
 
 
+def trace(
+    file: Annotated[Path, typer.Argument(help="Transaction as JSON, made by `v8vm call --print`.")],
+    gateway: Gateway = options.GATEWAY,
+    as_json: Json = False,
+) -> None:
+    """Runs a prepared transaction on the newest state and shows where it fails; nothing is kept.
+
+    Signatures are taken for granted, and a transaction that has expired runs as of now.
+    """
+    transaction = _read(file)
+    notes = [("trace", "nothing of this was kept")]
+    if transactions.renew(transaction):
+        notes.append(("expired", "it ran as of now, with another hash"))
+    with connect(gateway) as client:
+        outcome = client.execute([transaction], dry_run=True, trace=True, assume_signed=True).outcomes[0]
+    _show(outcome, as_json, notes=notes)
+
+
 @tx_app.command("send")
 def send(
     file: Annotated[Path, typer.Argument(help="Transaction as JSON.")],

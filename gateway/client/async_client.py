@@ -81,6 +81,7 @@ class AsyncClient:
         dry_run: bool = False,
         trace: bool = False,
         assume_signed: bool = False,
+        assume_paid: bool = False,
         timeout_s: float | None = None,
     ) -> tx.ExecuteTransactionsResponse:
         """Executes signed transactions in order and commits them; with `dry_run` nothing is kept.
@@ -90,10 +91,15 @@ class AsyncClient:
             dry_run: answer what would happen, and keep nothing.
             trace: with `dry_run`, answer lines and columns of failures.
             assume_signed: with `dry_run`, take signatures for granted.
+            assume_paid: with `dry_run`, take gas and RAM of the publisher for granted.
             timeout_s: deadline in seconds.
         """
         request = tx.ExecuteTransactionsRequest(
-            transactions=batch, dry_run=dry_run, trace=trace, assume_signed=assume_signed
+            transactions=batch,
+            dry_run=dry_run,
+            trace=trace,
+            assume_signed=assume_signed,
+            assume_paid=assume_paid,
         )
         return await _answer(self._transactions.ExecuteTransactions(request, timeout=timeout_s))
 

@@ -41,7 +41,15 @@ class TransactionError(Exception):
 
 
 class CompileError(Exception):
-    """A source or its ABI is refused; the message says why."""
+    """A source or its ABI is refused; the message says why.
+
+    Attributes:
+        outcome: everything that the node answered, the place in the source included.
+    """
+
+    def __init__(self, outcome: CompileOutcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def check_call(outcome: CallOutcome) -> CallOutcome:
 def check_compiled(outcome: CompileOutcome) -> CompileOutcome:
     """Returns the outcome of an accepted source; raises CompileError for a refused one."""
     if outcome.message:
-        raise CompileError(outcome.message)
+        raise CompileError(outcome)
     return outcome
 
 

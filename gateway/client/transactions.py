@@ -113,6 +113,17 @@ def build(
     )
 
 
+def renew(transaction: Transaction) -> bool:
+    """Dates an expired transaction anew, in place; its signatures are void then. Tells whether it had expired."""
+    now_ns = _CLOCK.next_ns()
+    end_ns = min(transaction.expiration_ns, transaction.time_ns + LIFETIME_S * 1_000_000_000)
+    if now_ns < end_ns:
+        return False
+    transaction.time_ns = now_ns
+    transaction.expiration_ns = now_ns + LIFETIME_S * 1_000_000_000
+    return True
+
+
 def sign(transaction: Transaction, publisher: Account, *signers: Account) -> Transaction:
     """Adds signatures in place: those of `signers`, then the publisher's. Returns the same transaction.
 

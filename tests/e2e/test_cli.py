@@ -90,7 +90,7 @@ def test_failures_have_one_line_of_reason(node: Node, arguments: tuple[str, ...]
 
 def test_a_source_is_checked_without_publishing(node: Node, tmp_path: Path) -> None:
     version = node.client.head().version
-    abi = json.loads(v8vm(node, "contract", "check", CONTRACTS / "token.js").stdout)
+    abi = json.loads(v8vm(node, "contract", "abi", CONTRACTS / "token.js").stdout)
     assert [method["name"] for method in abi["abi"]] == ["issue", "transfer", "balanceOf", "supply"]
     broken = tmp_path / "broken.js"
     broken.write_text("class A {")

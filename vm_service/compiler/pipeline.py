@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -87,6 +87,27 @@ class TracedImage:
         return inner
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A mistake in a source that publishing accepts."""
+
+    message: str
+    line: int
+    """From 1; 0: not known."""
+    column: int
+    """From 0, in UTF-16 units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an author is told of a source beyond the answer of publishing."""
+
+    place: tuple[int, int] | None
+    """Line from 1 and column from 0 of the refusal; None: accepted, or of no place."""
+    problems: Sequence[Problem]
+    """Mistakes in an accepted source."""
+
+
 def image_key(source: str, *, raw: bool = False) -> str:
     """Returns the key of a source's image: the hash of the source, so that what the chain stores names no runtime.
 
@@ -117,6 +138,10 @@ class Compiler:
     @cached_property
     def _traced(self) -> Handle:
         return self._door("compileTraced")
+
+    @cached_property
+    def _inspect(self) -> Handle:
+        return self._door("inspect")
 
     @cached_property
     def _abi(self) -> Handle:
@@ -170,6 +195,22 @@ class Compiler:
             return TracedImage(key, source, error=answer["error"])
         image, meta = self._image(answer, timeout_s)
         return TracedImage(key, source, f"{image}\n//# sourceURL={key}", meta, array("I", answer["positions"]))
+
+    def inspect(self, source: str, abi_json: str, timeout_s: float | None = None) -> Inspection:
+        """Finds the place of a refusal in a source, and mistakes in one that is accepted.
+
+        Args:
+            source: the contract's text.
+            abi_json: its ABI document as JSON; empty: derived from the source.
+            timeout_s: deadline; passing it condemns the isolate.
+
+        Raises:
+            IsolateError: the isolate was stopped, never because of what the contract says.
+        """
+        answer = self._ask(self._inspect, source, abi_json, timeout_s=timeout_s)
+        place = answer["place"]
+        problems = [Problem(item["message"], item["line"], item["column"]) for item in answer["problems"]]
+        return Inspection((place["line"], place["column"]) if place else None, problems)
 
     def _image(self, answer: Mapping[str, Any], timeout_s: float | None) -> tuple[str, str]:
         """Returns script and meta of an image, or of one whose every call fails with the error of its text."""

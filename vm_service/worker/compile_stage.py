@@ -6,7 +6,7 @@ Most batches call contracts whose images are installed; then there is no compile
 import json
 from collections import OrderedDict
 
-from vm_service.compiler.pipeline import Compiler, CompileResult, TracedImage
+from vm_service.compiler.pipeline import Compiler, CompileResult, Inspection, TracedImage
 from vm_service.model import Limits, Need
 from vm_service.sandbox.isolate import Isolate
 
@@ -59,6 +59,14 @@ class CompileStage:
             IsolateError: this machine stopped the compiler.
         """
         return self._ready().compile_traced(source, self._timeout_s)
+
+    def inspect(self, source: str, abi_json: str) -> Inspection:
+        """Finds the place of a refusal in a source, and mistakes in one that is accepted; empty `abi_json`: derived.
+
+        Raises:
+            IsolateError: this machine stopped the compiler.
+        """
+        return self._ready().inspect(source, abi_json, self._timeout_s)
 
     def generate_abi(self, source: str) -> str:
         """Returns the ABI document of a source as JSON text.

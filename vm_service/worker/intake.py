@@ -1,11 +1,19 @@
 """Takes transactions in: form, hash and signatures of each, once, before the batch runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from iost.chain.v1 import transaction_pb2
 from vm_service import transactions
 from vm_service.model import KernelTransaction
+
+ASSUME_SIGNED = "assume_signed"
+"""Member of the kernel form: all signatures are taken for granted."""
+
+ASSUME_PAID = "assume_paid"
+"""Member of the kernel form: gas and RAM are taken for granted."""
+
+NOTHING: Mapping[str, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Intake:
         received: Sequence[transaction_pb2.Transaction],
         *,
         signatures_checked: bool = False,
-        assume_signed: bool = False,
+        assumed: Mapping[str, bool] = NOTHING,
         block: bool = False,
     ) -> list[Item]:
         """Checks transactions, in order.
@@ -62,7 +70,7 @@ class Intake:
         Args:
             received: as they came.
             signatures_checked: the caller says that all signatures are right.
-            assume_signed: nothing is kept: take for granted that the publisher and all signers have signed.
+            assumed: of a dry run: members of the kernel form that take signatures or payment for granted.
             block: they are a block, whose first may be its base transaction, which nobody signs.
         """
         trusted = signatures_checked and self._trust
@@ -70,19 +78,19 @@ class Intake:
             self._admit(
                 transaction,
                 trusted=trusted,
-                assumed=assume_signed,
+                assumed=assumed,
                 base=block and place == 0 and transactions.is_base(transaction),
             )
             for place, transaction in enumerate(received)
         ]
 
-    def _admit(self, transaction: transaction_pb2.Transaction, *, trusted: bool, assumed: bool, base: bool) -> Item:
+    def _admit(
+        self, transaction: transaction_pb2.Transaction, *, trusted: bool, assumed: Mapping[str, bool], base: bool
+    ) -> Item:
         try:
-            admitted = transactions.admit(
-                transaction, self._chain_id, signatures_checked=trusted or assumed, block_base=base
-            )
+            checked = trusted or ASSUME_SIGNED in assumed
+            admitted = transactions.admit(transaction, self._chain_id, signatures_checked=checked, block_base=base)
         except transactions.RefusedError as error:
             tx_hash = transactions.digest(transactions.canonical_forms(transaction).full)
             return Item(tx_hash, refused=str(error))
-        kernel = {**admitted.kernel, "assumed": True} if assumed else admitted.kernel
-        return Item(admitted.tx_hash, kernel)
+        return Item(admitted.tx_hash, {**admitted.kernel, **assumed} if assumed else admitted.kernel)

@@ -13,7 +13,7 @@ from vm_service.model import Batch, BlockContext, Committed, Mode, Need, Place, 
 from vm_service.worker import blocks, channel, header_rules, tracing
 from vm_service.worker.blocks import Claim, KnownBlockError
 from vm_service.worker.executor import Executor
-from vm_service.worker.intake import Intake
+from vm_service.worker.intake import ASSUME_PAID, ASSUME_SIGNED, NOTHING, Intake
 from vm_service.worker.run import Ending, Outcome, Run, Runner, Target
 from vm_service.worker.state_client import StateClient
 
@@ -83,9 +83,8 @@ class BatchService:
         requests = [execution_pb.ExecuteTransactionsRequest.FromString(raw) for raw in work.requests]
         first = requests[0]
         transactions = [transaction for request in requests for transaction in request.transactions]
-        run = self._admit(
-            transactions, work, signatures_checked=first.signatures_checked, assume_signed=first.assume_signed
-        )
+        assumed = {name: True for name in (ASSUME_SIGNED, ASSUME_PAID) if getattr(first, name)}
+        run = self._admit(transactions, work, signatures_checked=first.signatures_checked, assumed=assumed)
         build_id = self._build_id
         given = first.HasField("header")
         if given and not first.dry_run:  # a block to which no id is given; it comes alone
@@ -131,13 +130,11 @@ class BatchService:
         work: channel.Work,
         *,
         signatures_checked: bool = False,
-        assume_signed: bool = False,
+        assumed: Mapping[str, bool] = NOTHING,
         block: bool = False,
     ) -> Run:
         """Takes transactions in and answers those that need not run."""
-        items = self._intake.admit(
-            transactions, signatures_checked=signatures_checked, assume_signed=assume_signed, block=block
-        )
+        items = self._intake.admit(transactions, signatures_checked=signatures_checked, assumed=assumed, block=block)
         self.item_count += len(items)
         run = Run(items)
         by_index = {item.index: item for item in work.excluded if not item.tx_hash}
@@ -202,13 +199,27 @@ class BatchService:
             abi_json = source.abi_json or stage.generate_abi(source.source)
             contract = convert.contract_of_abi(abi_json)
         except ValueError as error:
-            return compilation_pb.CompileOutcome(message=str(error))
+            refused = compilation_pb.CompileOutcome(message=str(error))
+            return self._inspected(source, refused)
         compiled = stage.compile(Need("", source.source, abi_json, validate=True))
         if compiled.error is not None:
-            return compilation_pb.CompileOutcome(abi_json=abi_json, message=compiled.error)
+            refused = compilation_pb.CompileOutcome(abi_json=abi_json, message=compiled.error)
+            return self._inspected(source, refused)
         contract.source = source.source
         contract.code_hash = bytes.fromhex(compiled.key)
-        return compilation_pb.CompileOutcome(contract=contract, abi_json=abi_json, instrumented=compiled.reference)
+        accepted = compilation_pb.CompileOutcome(contract=contract, abi_json=abi_json, instrumented=compiled.reference)
+        return self._inspected(source, accepted)
+
+    def _inspected(
+        self, source: compilation_pb.ContractSource, outcome: compilation_pb.CompileOutcome
+    ) -> compilation_pb.CompileOutcome:
+        """Adds places in the source, and mistakes that publishing accepts."""
+        found = self._executor.stage.inspect(source.source, source.abi_json)
+        if found.place is not None:
+            outcome.place.CopyFrom(_place(source.source, *found.place))
+        for problem in found.problems:
+            outcome.problems.add(message=problem.message, place=_place(source.source, problem.line, problem.column))
+        return outcome
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -360,6 +371,11 @@ def _open(time_ns: int = 0, ahead_ns: int = 0) -> Callable[[View, Place | None],
 def _deadline(work: channel.Work) -> float:
     """Returns the monotonic seconds after which a batch is not run again."""
     return time.monotonic() + work.timeout_ms / 1000 if work.timeout_ms else math.inf
+
+
+def _place(source: str, line: int, column: int) -> compilation_pb.SourcePlace:
+    shown, text = tracing.place_in_line(source, line, column)
+    return compilation_pb.SourcePlace(line=line, column=shown, source_line=text)
 
 
 def _verdict(exclusion: channel.Exclusion) -> "execution_pb.Verdict.ValueType":

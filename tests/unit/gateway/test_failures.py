@@ -11,6 +11,7 @@ from gateway.cli.exit_codes import MEANINGS, OF_REASON, OF_VERDICT, ExitCode, su
 from gateway.cli.failures import InputError, report_of
 from gateway.client import CompileError, TransactionError
 from gateway.client.key_files import KeyFileError, KeyFileExistsError
+from iost.gateway.v1.contract_service_pb2 import CompileOutcome
 from iost.gateway.v1.outcome_pb2 import (
     VERDICT_DUPLICATE,
     VERDICT_EXECUTED,
@@ -31,7 +32,7 @@ def service_error(code: grpc.StatusCode, reason: str = "ODD") -> ServiceError:
     [
         (service_error(grpc.StatusCode.INTERNAL), 1),
         (service_error(grpc.StatusCode.DATA_LOSS), 1),
-        (CompileError("line 1"), 1),
+        (CompileError(CompileOutcome(message="line 1")), 1),
         (MalformedRequestError("text", field="names"), 2),
         (InputError("text"), 2),
         (KeyFileError("text"), 2),

@@ -4,7 +4,7 @@
 
   const { ArrayPrototypeSort, StringPrototypeEndsWith } = V8VM.primordials;
   const { journal, state, values, keys, authority, gas, token, publishing } = V8VM;
-  const { isFree } = V8VM.preparation;
+  const { isAssumedPaid, paysGas } = V8VM.preparation;
 
   function payerAccount(payer) {
     if (StringPrototypeEndsWith(payer, '.iost')) return null;
@@ -22,7 +22,9 @@
 
   // Takes RAM bytes from the balances of the payers: `ram` holds those that a cell was written or deleted for, the publisher is
   // always one. The cells of each are written without a payer, whatever the bytes. Returns what is wrong, or null.
-  function payRam(publisher, ram) {
+  function payRam(tx, ram) {
+    if (isAssumedPaid(tx)) return null;
+    const { publisher } = tx;
     for (const payer of ArrayPrototypeSort([...new Set([...ram.keys(), publisher])])) {
       const bytes = BigInt(ram.get(payer) ?? 0);
       const account = payerAccount(payer);
@@ -38,7 +40,7 @@
   // Takes the gas from the publisher. Returns what is wrong, or null.
   function payGas(tx, result) {
     const amount = gas.hundredths(BigInt(result.gas_usage));
-    if (isFree(tx) || gas.pay(tx.publisher, amount)) return null;
+    if (!paysGas(tx) || gas.pay(tx.publisher, amount)) return null;
     const need = gas.format(amount);
     return `pay gas cost failed: gas not enough! Now: ${gas.format(gas.available(tx.publisher))}, Need ${need} ${tx.publisher} ${need}`;
   }

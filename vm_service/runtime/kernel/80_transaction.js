@@ -9,7 +9,7 @@
 
   const { ArrayPrototypePush } = V8VM.primordials;
   const { meter, costs, journal, context, frames, gas, amountLimits, Failure, STOP } = V8VM;
-  const { Refusal, UNMETERED, prepare, gasLimit, isFree } = V8VM.preparation;
+  const { Refusal, UNMETERED, prepare, gasLimit, paysGas } = V8VM.preparation;
   const { payRam, payGas } = V8VM.settlement;
   const { utf8Length, firstCharacters, encodeArray } = V8VM.text;
 
@@ -73,7 +73,7 @@
   }
 
   // Whether the publisher can no longer pay for the limit: an action may have taken pledges back.
-  const lacksGas = (tx) => !isFree(tx) && gas.inHundredths(gas.available(tx.publisher)) / BigInt(tx.gas_ratio) < BigInt(gasLimit(tx));
+  const lacksGas = (tx) => paysGas(tx) && gas.inHundredths(gas.available(tx.publisher)) / BigInt(tx.gas_ratio) < BigInt(gasLimit(tx));
 
   // Runs an action; returns what `attempt` does and the gas it used.
   function runOne(action, tx, transaction) {
@@ -107,7 +107,7 @@
   // Returns why not even the gas can be paid, or null.
   function settle(tx, transaction, result) {
     if (result.status.code === SUCCESS) {
-      const problem = payRam(tx.publisher, transaction.ram) ?? payGas(tx, result);
+      const problem = payRam(tx, transaction.ram) ?? payGas(tx, result);
       if (problem === null) {
         fill(transaction, result);
         return null;
@@ -117,7 +117,7 @@
     journal.rollback();
     V8VM.settings.changed();
     result.returns = [];
-    payRam(tx.publisher, NO_RAM);
+    payRam(tx, NO_RAM);
     return payGas(tx, result); // it was there before the actions ran, unless a pledge was to bring it
   }
 

@@ -8,7 +8,8 @@
 //            traced: [places of items that are run to trace their failures]}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
 //            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), chain_id, tx_keys, publisher_keys (base58),
-//            base: true for the base transaction of a block, assumed: true to take all signatures for granted}
+//            base: true for the base transaction of a block, assume_signed: true to take all signatures for granted,
+//            assume_paid: true to take gas and RAM for granted}
 //     call  82_call.js
 //   resume  {op, compiled: {need_id: {error} | {key, code_bytes, ...}}}
 //   settle  {op, version | null}: the batch was committed as that version, or dropped

@@ -36,8 +36,11 @@
   const unary = (operator, argument) => ({ type: 'UnaryExpression', operator, prefix: true, argument });
   const choice = (test, consequent, alternate) => ({ type: 'ConditionalExpression', test, consequent, alternate });
 
+  // An error about a node or token, which knows its place if the parser was asked for places.
+  const located = (message, part) => Object.assign(new Error(message), { loc: part?.loc });
+
   V8VM.tree = {
-    HELPER_PREFIX, isNode, eachChild, isFunction,
+    HELPER_PREFIX, located, isNode, eachChild, isFunction,
     identifier, literal, helper, call, sequence, statement, block, member, assign, binary, logical, unary, choice,
   };
 })(globalThis.V8VM);

@@ -3,6 +3,7 @@
   'use strict';
 
   const { esprima } = globalThis.v8vmCompiler;
+  const { located } = V8VM.tree;
   const TYPES = ['string', 'bool', 'number', 'json'];
   const NAME_LIMIT = 32;
 
@@ -31,23 +32,24 @@
   function checkEntry(entry, methods) {
     checkName(entry.name);
     if (entry.name === 'init') throw new Error('abi shouldn\'t contain internal function: init');
-    const parameters = methods.get(entry.name);
-    if (parameters === undefined) throw new Error(`abi not defined in source code: ${entry.name}`);
+    const method = methods.get(entry.name);
+    if (method === undefined) throw new Error(`abi not defined in source code: ${entry.name}`);
     const args = entry.args ?? [];
-    if (!Array.isArray(args) || args.length !== parameters.length) throw new Error(`args length not match: ${entry.name}`);
+    if (!Array.isArray(args) || args.length !== method.value.params.length) throw located(`args length not match: ${entry.name}`, method);
     for (const type of args) {
-      if (!TYPES.includes(type)) throw new Error(`args should be one of ${JSON.stringify(TYPES).replaceAll(',', ', ')}`);
+      if (!TYPES.includes(type)) throw located(`args should be one of ${JSON.stringify(TYPES).replaceAll(',', ', ')}`, method);
     }
     checkAmountLimit(entry.amountLimit);
   }
 
   function methodsOf(declaration) {
     const methods = new Map();
-    for (const { key, value } of declaration.body.body) {
-      if (key.name === 'constructor') throw new Error("smart contract class shouldn't contain constructor method!!");
-      methods.set(key.name, value.params);
+    for (const method of declaration.body.body) {
+      const { key } = method;
+      if (key.name === 'constructor') throw located("smart contract class shouldn't contain constructor method!!", method);
+      methods.set(key.name, method);
     }
-    if (!methods.has('init')) throw new Error('init not found!');
+    if (!methods.has('init')) throw located('init not found!', declaration);
     return methods;
   }
 
@@ -60,14 +62,15 @@
     return exported && right.type === 'Identifier' ? right.name : null;
   }
 
-  // Throws the first broken rule. abi is the list of ABI entries.
-  function validate(source, abi) {
-    const { body } = esprima.parseScript(source);
+  // Throws the first broken rule. abi is the list of ABI entries; with `loc` the parser tells places.
+  function validate(source, abi, { loc = false } = {}) {
+    const { body } = esprima.parseScript(source, { loc });
     if (body.length <= 1) throw new Error('empty source code.');
-    const name = exportedName(body[body.length - 1]);
-    if (name === null) throw new Error("last expression must be 'module.exports = CLASS_IDENTIFIER;'");
+    const last = body[body.length - 1];
+    const name = exportedName(last);
+    if (name === null) throw located("last expression must be 'module.exports = CLASS_IDENTIFIER;'", last);
     const declaration = body.find((statement) => statement.type === 'ClassDeclaration' && statement.id.name === name);
-    if (declaration === undefined) throw new Error('abi not match your source code.');
+    if (declaration === undefined) throw located('abi not match your source code.', last);
     const methods = methodsOf(declaration);
     for (const entry of abi) checkEntry(entry, methods);
   }

@@ -4,7 +4,7 @@
   'use strict';
 
   const { esprima, escodegen } = globalThis.v8vmCompiler;
-  const { HELPER_PREFIX, isNode, eachChild, identifier, literal, call } = V8VM.tree;
+  const { HELPER_PREFIX, located, isNode, eachChild, identifier, literal, call } = V8VM.tree;
 
   const RESERVED = ['_IOSTInstruction_counter', '_IOSTBinaryOp', 'IOSTInstruction', '_IOSTTemplateTag', '_IOSTSpreadElement'];
   const ASYNC_MESSAGE = 'use of async or await is not supported';
@@ -18,28 +18,28 @@
 
   // Throws for the first forbidden token, in source order.
   function checkTokens(tokens) {
-    for (const { type, value } of tokens) {
-      if (type === 'Identifier' && isReserved(value)) throw new Error(RESERVED_MESSAGE);
-      if (type === 'RegularExpression') throw new Error('use of RegularExpression is not allowed.undefined');
-      if (type === 'Keyword' && (value === 'try' || value === 'catch')) throw new Error('use of try catch is not supported');
-      if (type === 'Identifier' && (value === 'async' || value === 'await')) {
-        throw new Error(ASYNC_MESSAGE);
-      }
+    for (const token of tokens) {
+      const { type, value } = token;
+      if (type === 'Identifier' && isReserved(value)) throw located(RESERVED_MESSAGE, token);
+      if (type === 'RegularExpression') throw located('use of RegularExpression is not allowed.undefined', token);
+      if (type === 'Keyword' && (value === 'try' || value === 'catch')) throw located('use of try catch is not supported', token);
+      if (type === 'Identifier' && (value === 'async' || value === 'await')) throw located(ASYNC_MESSAGE, token);
     }
   }
 
   // Names and words spelled with escapes are only seen in the tree.
   function checkNames(node, isRefused) {
-    if (node.type === 'Identifier' && isRefused(node.name)) throw new Error(RESERVED_MESSAGE);
-    if (node.async === true || node.type === 'AwaitExpression') throw new Error(ASYNC_MESSAGE);
+    if (node.type === 'Identifier' && isRefused(node.name)) throw located(RESERVED_MESSAGE, node);
+    if (node.async === true || node.type === 'AwaitExpression') throw located(ASYNC_MESSAGE, node);
     eachChild(node, (child) => checkNames(child, isRefused));
   }
 
   // Comments of the form `<!--` and `-->` hide code from a reader who does not expect them.
   function checkComments(comments, source) {
     const lines = source.split(/\r\n|[\n\r\u2028\u2029]/);
-    for (const { loc } of comments) {
-      if (lines[loc.start.line - 1][loc.start.column] !== '/') throw new Error('use of html comment is not supported');
+    for (const comment of comments) {
+      const { line, column } = comment.loc.start;
+      if (lines[line - 1][column] !== '/') throw located('use of html comment is not supported', comment);
     }
   }
 
@@ -55,7 +55,7 @@
   // Returns the node that takes this one's place. Patterns are reported as parsed, so before anything inside changes.
   function rewrite(node, parent) {
     if (node.type === 'ArrayPattern' || node.type === 'ObjectPattern') {
-      throw new Error(`use of ArrayPattern or ObjectPattern is not allowed.${JSON.stringify(node)}`);
+      throw located(`use of ArrayPattern or ObjectPattern is not allowed.${JSON.stringify(node)}`, node);
     }
     if (node.type === 'AssignmentExpression' && node.operator !== '=') {
       node.right = { type: 'BinaryExpression', operator: node.operator.slice(0, -1), left: node.left, right: node.right, loc: node.loc };

@@ -27,7 +27,7 @@
 
     statement(node) {
       const lower = this[node.type];
-      if (lower === undefined) throw new Error(`${node.type} is not supported`);
+      if (lower === undefined) throw tree.located(`${node.type} is not supported`, node);
       return lower.call(this, node);
     },
 
@@ -194,8 +194,8 @@
       return { type: 'ThrowStatement', argument };
     },
 
-    WithStatement() {
-      throw new Error('use of with is not supported');
+    WithStatement(node) {
+      throw tree.located('use of with is not supported', node);
     },
 
     // The depth is given back once the value is known; `finishReturns` writes that in when the frame is done.
@@ -273,7 +273,7 @@
     payGenerator(node, params) {
       const slots = node.slots - GENERATOR_SLOTS;
       if (slots <= 0) return;
-      if (params.at(-1)?.type === 'RestElement') throw new Error('generator function with a rest parameter is too large');
+      if (params.at(-1)?.type === 'RestElement') throw tree.located('generator function with a rest parameter is too large', node);
       const key = this.callHelper('work', tree.literal(Math.ceil(slots * V8VM.workPrices.literal.generatorSlot)));
       params.push(evaluatedByCall(key));
     },

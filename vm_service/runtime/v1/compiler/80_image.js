@@ -74,5 +74,5 @@
     return { script, text: printScript(script), endowments: [...lowering.needed] };
   }
 
-  V8VM.image = { emitImage, scriptText, ENDOWMENTS };
+  V8VM.image = { emitImage, scriptText, isCharged, ENDOWMENTS };
 })(globalThis.V8VM);

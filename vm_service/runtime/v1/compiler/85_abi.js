@@ -4,6 +4,7 @@
 
   const { esprima } = globalThis.v8vmCompiler;
   const { exportedName } = V8VM.validate;
+  const { located } = V8VM.tree;
 
   const PARAM = [/@param\s*\{([a-zA-Z]+)\}\s*([a-zA-Z0-9_$]+)/g, /@param\s+([a-zA-Z0-9_$]+)\s*\{([a-zA-Z]+)\}/g];
 
@@ -11,9 +12,9 @@
   function exportedClass(program) {
     const exports = program.body.find((statement) => isExport(statement));
     const name = exports === undefined ? null : exportedName(exports);
-    if (name === null) throw new Error('module.exports should be assigned to an identifier');
+    if (name === null) throw located('module.exports should be assigned to an identifier', exports);
     const declaration = program.body.find((statement) => statement.type === 'ClassDeclaration' && statement.id.name === name);
-    if (declaration === undefined) throw new Error('module.exports should be assigned to an identifier');
+    if (declaration === undefined) throw located('module.exports should be assigned to an identifier', exports);
     return declaration;
   }
 
@@ -34,7 +35,7 @@
     const types = comment === undefined ? new Map() : typesIn(comment.value);
     const args = method.value.params.map((parameter) => {
       if (parameter.type !== 'Identifier') {
-        throw new Error(`invalid method parameter type. must be Identifier, got ${parameter.type}`);
+        throw located(`invalid method parameter type. must be Identifier, got ${parameter.type}`, parameter);
       }
       return types.get(parameter.name) ?? 'string';
     });
@@ -48,7 +49,7 @@
     let from = declaration.range[0];
     let hasInit = false;
     for (const method of declaration.body.body) {
-      if (method.key.name === 'constructor') throw new Error("smart contract class shouldn't contain constructor method!");
+      if (method.key.name === 'constructor') throw located("smart contract class shouldn't contain constructor method!", method);
       if (!isPublic(method)) continue;
       if (method.key.name === 'init') hasInit = true;
       else {
@@ -57,7 +58,7 @@
       }
       from = method.range[1];
     }
-    if (!hasInit) throw new Error('init not found!');
+    if (!hasInit) throw located('init not found!', declaration);
     return entries;
   }
 
@@ -70,13 +71,18 @@
     }
   }
 
-  function generateAbi(source) {
+  // Source text -> ABI entries; throws the first broken rule.
+  function abiEntries(source) {
     const deep = V8VM.nesting.tooDeep(source);
-    if (deep !== null) return JSON.stringify({ error: deep });
+    if (deep !== null) throw new Error(deep);
+    const program = esprima.parseModule(source, { range: true, loc: true, comment: true, tokens: true });
+    V8VM.rewrite.checkTokens(program.tokens.filter(({ value }) => value !== 'async' && value !== 'await'));
+    return entriesOf(exportedClass(program), program.comments);
+  }
+
+  function generateAbi(source) {
     try {
-      const program = esprima.parseModule(source, { range: true, comment: true, tokens: true });
-      V8VM.rewrite.checkTokens(program.tokens.filter(({ value }) => value !== 'async' && value !== 'await'));
-      const abi = entriesOf(exportedClass(program), program.comments);
+      const abi = abiEntries(source);
       return JSON.stringify({ abi: JSON.stringify({ lang: 'javascript', version: '1.0.0', abi }, null, 4) });
     } catch (error) {
       return JSON.stringify({ error: error.message });
@@ -84,5 +90,6 @@
   }
 
   V8VM.generateAbi = generateAbi;
+  V8VM.abiEntries = abiEntries;
   V8VM.publicMethods = publicMethods;
 })(globalThis.V8VM);

@@ -65,6 +65,7 @@
     }
   }
 
+  V8VM.firstPass = firstPass;
   V8VM.compile = compile;
   V8VM.compileTraced = compileTraced;
 })(globalThis.V8VM);
