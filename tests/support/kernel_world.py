@@ -100,9 +100,21 @@ class KernelWorld:
         ]
         return self.executor.run(Batch(mode, self._block, transactions, at=at, trace=trace))
 
+    def dry_run(self, sent: Sequence[Sent], *, gas_limit: int = 100_000_000) -> Batch:
+        """Returns the batch of a dry run, for callers that run it more than once."""
+        more = {"expiration": str(TIME_NS + 90 * 10**9), "gas_limit": gas_limit}
+        transactions = [
+            {**self._kernel_form(number, item, (KEY,), False, 0), **more} for number, item in enumerate(sent)
+        ]
+        return Batch(Mode.DRY, self._block, transactions)
+
+    def queries(self, calls: Sequence[Mapping[str, Any]]) -> Batch:
+        """Returns the batch of read-only calls."""
+        return Batch(Mode.CALL, self._block, calls=calls)
+
     def call(self, calls: Sequence[Mapping[str, Any]]) -> BatchResult:
         """Runs read-only calls."""
-        return self.executor.run(Batch(Mode.CALL, self._block, calls=calls))
+        return self.executor.run(self.queries(calls))
 
     def _block(self, _: View, __: Place | None) -> BlockContext:
         return BlockContext(1, bytes(32), "witness", TIME_NS, self._ahead_ns)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from iost.vm.v1 import execution_service_pb2 as pb
-from tests.support.kernel_world import KEY, KernelWorld
+from tests.support.kernel_world import KernelWorld
 from vm_service import convert
-from vm_service.model import Batch, BatchResult, Mode
 from vm_service.worker import tracing
 
 STATEMENTS = {
@@ -62,20 +61,13 @@ def outcomes(
     world: KernelWorld, calls: Sequence[tuple[str, str, str]], *, trace: bool = True, gas_limit: int = 100_000_000
 ) -> list[pb.TransactionOutcome]:
     """Runs a dry run of one transaction for each call."""
-    sent = [
-        {**world._kernel_form(number, ("alice", [call]), (KEY,), False, 0), "gas_limit": gas_limit}
-        for number, call in enumerate(calls)
-    ]
-    return finish(world, Batch(Mode.DRY, world._block, sent), trace=trace)[0]
-
-
-def finish(world: KernelWorld, batch: Batch, *, trace: bool) -> tuple[list[pb.TransactionOutcome], BatchResult]:
+    batch = world.dry_run([("alice", [call]) for call in calls], gas_limit=gas_limit)
     result = world.executor.run(batch)
     world.drop(result)
     found = [convert.to_outcome(b"hash", item, details=True) for item in result.results]
     if trace:
         tracing.add_places(world.executor, batch, result, found)
-    return found, result
+    return found
 
 
 def places(outcome: Any) -> list[tuple[str, str, str, int, int]]:
@@ -245,7 +237,7 @@ def test_a_read_only_call_is_traced(world: KernelWorld) -> None:
         {"contract": "ContractInner", "action": name, "data": data, "publisher": "", "gas_limit": 400_000_000}
         for name, data in (("fine", "[]"), ("fail", '["x"]'))
     ]
-    batch = Batch(Mode.CALL, world._block, calls=asked)
+    batch = world.queries(asked)
     result = world.executor.run(batch)
     world.drop(result)
     found = [convert.to_call_outcome(item) for item in result.results]
