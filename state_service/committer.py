@@ -370,8 +370,8 @@ class Committer:
 
 
 def _out_of_order(batch: WriteBatch, parent: Block) -> OutOfOrderError | None:
-    """Compares number and time of a commit with a place with those of its parent."""
-    if not batch.place_id or not batch.header or not parent.version:
+    """Compares number and time of a linear commit with those of its parent."""
+    if batch.parent_id is not None or not batch.header or not parent.version:
         return None
     given, before = block_time(batch.header, parent.version + 1), BlockTime(parent.number, parent.time_ns)
     return None if follows(given, before) else OutOfOrderError(given, before, parent.version)

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = ("echo", "engine", "e2e", "metering", "state_bench", "workers", "gas")
+BENCHMARKS = ("echo", "engine", "e2e", "metering", "state_bench", "workers", "replicas", "gas")
 """In this order; those of parts that are not there are left out."""
 
 RATIOS = {

@@ -35,6 +35,12 @@ CALM_BATCHES = 50
 """Batches without a conflict after which one more may commit at the same time."""
 
 
+MAX_HOLD_S = 0.05
+"""Longest time for which a contended lane is held back: several ordinary batches."""
+
+LEAST_HOLD_S = 0.001
+"""Shortest time for which it is worth it."""
+
 GATHER_BYTES = 4 << 20
 """Most bytes of a gathered batch: 500 ordinary transactions have 200 kB, and a worker holds them in a dozen forms."""
 
@@ -61,9 +67,8 @@ class Lane:
         self.running = 0
         self.jobs: deque[Job] = deque()
 
-    @property
-    def ready(self) -> bool:
-        """Whether a batch could start, given a worker."""
+    def ready(self, now: float) -> bool:
+        """Tells whether a batch could start, given a worker; `now`: monotonic seconds."""
         return bool(self.jobs) and (self.limit is None or self.running < self.limit)
 
     def gather(self, max_items: int) -> list[Job]:
@@ -83,18 +88,32 @@ class Lane:
 
 
 class CommitLane(Lane):
-    """A lane whose limit follows contention: additive increase, multiplicative decrease."""
+    """A lane that adapts to contention.
+
+    Its limit follows additive increase, multiplicative decrease. Its batches wait for others' commits before they are
+    gathered rather than after: one that waited with its view holds the next one back for half that time, so that the
+    callers who come meanwhile share it.
+    """
 
     def __init__(self, most: Callable[[], int]) -> None:
         """Creates the lane; `most` tells the largest limit that makes sense now."""
         super().__init__(1)
         self._most = most
         self._calm = 0
+        self._hold_s = 0.0
+        self.held_until = 0.0
+        """Monotonic seconds before which no batch starts."""
 
-    def learn(self, contention_count: int) -> None:
-        """Adapts the limit to the runs that a batch lost and the times that it waited for others."""
+    def ready(self, now: float) -> bool:
+        """As of every lane, once it is no longer held back."""
+        return super().ready(now) and now >= self.held_until
+
+    def learn(self, figures: channel.Figures) -> None:
+        """Adapts to the runs that a batch lost and the time that it waited for others."""
+        self._hold_s = min(MAX_HOLD_S, (self._hold_s + figures.wait_ms / 1000) / 2)
+        self.held_until = time.monotonic() + self._hold_s if self._hold_s >= LEAST_HOLD_S else 0.0
         limit = self.limit or 1
-        if contention_count:
+        if figures.conflict_count or figures.wait_count:
             self.limit, self._calm = max(1, limit // 2), 0
             return
         self._calm += 1
@@ -110,10 +129,9 @@ class TrialLane(Lane):
         super().__init__(None)
         self._worker_count = worker_count
 
-    @property
-    def ready(self) -> bool:
+    def ready(self, now: float) -> bool:
         """As of every lane, as long as a worker is left to the others."""
-        return super().ready and self.running < max(1, self._worker_count() - 1)
+        return super().ready(now) and self.running < max(1, self._worker_count() - 1)
 
     def gather(self, max_items: int) -> list[Job]:
         """Takes the next job."""
@@ -158,6 +176,7 @@ class Entrance:
         self._lanes = (self.blocks, self.commits, self.trials, self.reads)
         self._queued = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pumping: asyncio.TimerHandle | None = None
         self._draining = False
         self._drained = asyncio.Event()
 
@@ -222,8 +241,10 @@ class Entrance:
         if self._pool is None:
             return
         while self._pool.free_count:
-            ready = [lane for lane in self._lanes if lane.ready]
+            now = time.monotonic()
+            ready = [lane for lane in self._lanes if lane.ready(now)]
             if not ready:
+                self._pump_later(now)
                 return
             lane = min(ready, key=lambda item: item.jobs[0].since)
             batch = lane.gather(self._gather_count)
@@ -233,6 +254,16 @@ class Entrance:
                 self._start(self._pool, lane, batch)
             else:
                 self._notice_drained()
+
+    def _pump_later(self, now: float) -> None:
+        """Pumps again when the commits are no longer held back; `now`: when that was looked at."""
+        rest_s = self.commits.held_until - now
+        if self.commits.jobs and rest_s > 0 and self._pumping is None:
+            self._pumping = asyncio.get_running_loop().call_later(rest_s, self._pump_again)
+
+    def _pump_again(self) -> None:
+        self._pumping = None
+        self.pump()
 
     def _start(self, pool: Pool, lane: Lane, batch: list[Job]) -> None:
         """Leases a worker and runs a batch on it. REQUIRES: a worker is free."""
@@ -296,7 +327,7 @@ class Entrance:
         for tier, count in (("pinned", figures.pinned), ("recent", figures.recent), ("cold", figures.cold)):
             metrics.HOT_USES.labels(tier).inc(count)
         if isinstance(lane, CommitLane):
-            lane.learn(figures.conflict_count + figures.wait_count)
+            lane.learn(figures)
             metrics.COMMIT_LANES.set(lane.limit or 0)
 
     def _learn_pace(self, batch: list[Job], contracts: Collection[str], seconds: float) -> None:
@@ -335,7 +366,8 @@ class Entrance:
     @property
     def oldest_wait_s(self) -> float:
         """How long the oldest request that could run has been waiting; 0 when none does."""
-        waits = [time.monotonic() - lane.jobs[0].since for lane in self._lanes if lane.ready]
+        now = time.monotonic()
+        waits = [now - lane.jobs[0].since for lane in self._lanes if lane.ready(now)]
         return max(waits, default=0.0)
 
     @property

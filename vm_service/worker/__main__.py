@@ -240,6 +240,7 @@ class Worker:
             transaction_count=self._service.item_count,
             conflict_count=self._service.runner.conflict_count,
             wait_count=self._service.runner.wait_count,
+            wait_ms=self._service.runner.wait_ms,
             idle_ms=self._service.runner.idle_ms,
             read_call_count=self._store.read_call_count - reads_before,
             heap_bytes=self._heap_bytes(),

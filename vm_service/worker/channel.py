@@ -109,6 +109,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     conflict_count: int = 0
     wait_count: int = 0
     """Times that the view of the batch was opened later because of others' places."""
+    wait_ms: int = 0
+    """Time that the last of them took."""
     idle_ms: int = 0
     """Time of the batch outside of its last run: void runs, waits, the commit."""
     read_call_count: int = 0

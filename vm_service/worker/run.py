@@ -180,6 +180,7 @@ class Runner:
     Attributes:
         conflict_count: runs of the last batch that were void because others changed what it read.
         wait_count: views of the last batch that were opened later because of others' places.
+        wait_ms: time that the last of them took.
         idle_ms: time of the last batch outside of its last run.
         running: the batch that runs.
     """
@@ -188,7 +189,7 @@ class Runner:
         """Takes both over."""
         self._executor = executor
         self._store = store
-        self.conflict_count = self.wait_count = self.idle_ms = 0
+        self.conflict_count = self.wait_count = self.wait_ms = self.idle_ms = 0
         self.running: Run | None = None
         self._opened_at = 0.0
         self._ran_s = 0.0
@@ -203,7 +204,7 @@ class Runner:
             ServiceError: the store failed.
             HostError, IsolateError: as `Executor.run`.
         """
-        self.running, self.conflict_count, self.wait_count = run, 0, 0
+        self.running, self.conflict_count, self.wait_count, self.wait_ms = run, 0, 0, 0
         began, self._ran_s = time.monotonic(), 0.0
         try:
             return self._race(run, target)
@@ -235,10 +236,12 @@ class Runner:
             if target.claim is not None:
                 target.claim.check(view)
 
+        began = time.monotonic()
         result = self._executor.run(_batch(run, target, race.wish(target)), wanted=race.wanted, opened=opened)
         self._ran_s = time.monotonic() - self._opened_at
         if result.place is not None and result.place.waited:
             self.wait_count += 1
+            self.wait_ms = int((self._opened_at - began) * 1000)
         return result
 
     def _finish(self, run: Run, target: Target, result: BatchResult) -> Ending:

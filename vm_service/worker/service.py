@@ -61,7 +61,7 @@ class BatchService:
             HostError, IsolateError: as `Executor.run`.
         """
         self.runner.running = self._places = None
-        self.runner.conflict_count = self.runner.wait_count = self.runner.idle_ms = 0
+        self.runner.conflict_count = self.runner.wait_count = self.runner.wait_ms = self.runner.idle_ms = 0
         if work.kind != "compile" and not self._store.has_genesis():
             raise NoGenesisError
         return self._methods[work.kind](work)

@@ -15,7 +15,7 @@ from state_service.errors import HolderUnknownError, OutOfOrderError, PlaceLostE
 from state_service.model import CommitResult, View, WriteBatch
 from state_service.places import HeldPlace, PlaceWish
 from state_service.store import Store
-from tests.support.state_store import QUIET, opened
+from tests.support.state_store import QUIET, fold, opened
 
 pytestmark = pytest.mark.timeout(10, method="signal")
 
@@ -309,6 +309,18 @@ async def test_nobody_waits_long_for_a_cell_of_a_slow_batch() -> None:
         assert at_once.done()
         for batch in (slow, waited, await at_once, announced):
             batch.give_back()
+
+
+async def test_a_linear_commit_is_refused_unless_number_and_time_exceed_the_parents() -> None:
+    async with world() as made:
+        await made.block(5, START_NS)
+        for number, time_ns in ((5, START_NS + 1), (6, START_NS), (4, START_NS - 1)):
+            with pytest.raises(OutOfOrderError):
+                await made.block(number, time_ns, b"late")
+        await made.block(6, START_NS + 1, b"right")
+        await fold(made.store)
+        with pytest.raises(OutOfOrderError):
+            await made.block(6, START_NS + 2, b"after folding")
 
 
 async def test_a_block_that_overtakes_makes_the_batch_run_again() -> None:

@@ -357,13 +357,29 @@ async def test_malformed_requests_are_refused_with_their_field(kind: Any, reques
 def test_conflicts_halve_the_batches_that_commit_at_once() -> None:
     lane = CommitLane(lambda: 4)
     for _ in range(CALM_BATCHES * 5):
-        lane.learn(0)
+        lane.learn(channel.Figures())
     assert lane.limit == 4
-    lane.learn(1)
+    lane.learn(channel.Figures(conflict_count=1))
     assert lane.limit == 2
-    lane.learn(3)
-    lane.learn(1)
+    lane.learn(channel.Figures(conflict_count=3))
+    lane.learn(channel.Figures(wait_count=1))
     assert lane.limit == 1
+
+
+async def test_a_lane_whose_batch_waited_for_others_gathers_a_while_before_the_next() -> None:
+    world = World()
+    requests = [execute(count + 1) for count in range(3)]
+    tasks = [asyncio.create_task(world.entrance.submit("execute", requests[0]))]
+    await world.settle()
+    await world.finish(0, wait_count=1, wait_ms=80)
+    for request in requests[1:]:
+        tasks.append(asyncio.create_task(world.entrance.submit("execute", request)))
+        await world.settle()
+    assert len(world.batches) == 1  # although a worker is free
+    await until(lambda: len(world.batches) == 2)
+    assert world.batches[1] == ("execute", requests[1:])
+    await world.finish(1)
+    assert await asyncio.gather(*tasks) == requests
 
 
 async def test_draining_ends_though_the_last_caller_went_while_no_worker_was_free() -> None:

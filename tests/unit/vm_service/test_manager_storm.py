@@ -86,7 +86,7 @@ class UnsteadyWorker:
         elif self._answer is not None and not self._answer.done():
             self.figures = figures
             if fate < 0.3:
-                figures = msgspec.structs.replace(figures, conflict_count=2, wait_count=1)
+                figures = msgspec.structs.replace(figures, conflict_count=2, wait_count=1, wait_ms=3)
             self._answer.set_result(channel.Done(work.work_id, list(work.requests), figures))
 
     async def stop(self, grace_s: float) -> None:
