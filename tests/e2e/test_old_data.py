@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from chassis.errors import RemoteError
 from gateway.client import Account, Client, action, key_files
 from gateway.demo.processes import Services, programs
+from iost.chain.v1.block_pb2 import BlockHeader
 from iost.chain.v1.receipt_pb2 import Receipt
+from iost.gateway.v1 import block_service_pb2 as blocks
 from tests.support.node import free_ports
 
 pytestmark = pytest.mark.timeout(120)
@@ -69,6 +72,29 @@ def test_state_and_receipts_are_kept(client: Client, facts: dict[str, Any]) -> N
     stored = bytes.fromhex(facts["receipt"])
     (found,) = client.receipts([Receipt.FromString(stored).tx_hash])
     assert found.receipt.SerializeToString(deterministic=True) == stored
+
+
+def test_blocks_of_that_release_are_known_read_at_and_built_on(client: Client, facts: dict[str, Any]) -> None:
+    branch = bytes.fromhex(facts["branch"]["block_id"])
+    block, head = client.block(branch), client.head()
+    assert (head.number, head.parent_id) == (facts["head"]["number"], b"\1" * 32)
+    assert (block.header.number, block.parent_id, block.block_hash) == (facts["branch"]["version"] - 1, b"\3" * 32, b"")
+    (entry,) = client.state([f"b-{facts['counter']}-count"], block_id=branch)
+    assert int(entry.value.text) == 20 + 100 + 1000 + 2000
+    stored = bytes.fromhex(facts["branch"]["receipt"])
+    hashes = [Receipt.FromString(stored).tx_hash]
+    assert client.receipts(hashes, block_id=branch)[0].receipt.SerializeToString(deterministic=True) == stored
+    assert not client.receipts(hashes)[0].HasField("receipt")
+
+    request = blocks.ExecuteBlockRequest(block_id=branch, parent_id=block.parent_id, header=block.header)
+    with pytest.raises(RemoteError) as caught:  # its one transaction is missing
+        client.execute_block(request)
+    assert (caught.value.reason, caught.value.metadata["field"]) == ("BLOCK_DIFFERS", "transactions")
+    header = BlockHeader(number=block.header.number + 1, time_ns=block.header.time_ns + 1)
+    child = blocks.ValidateBlockRequest(parent_id=branch, header=header)
+    assert client.validate_block(child).valid
+    child.header.number += 1
+    assert client.validate_block(child).difference.field == "header.number"
 
 
 def test_a_transaction_and_a_branch_go_on(client: Client, facts: dict[str, Any], alice: Account) -> None:

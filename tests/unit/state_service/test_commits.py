@@ -23,6 +23,17 @@ async def test_versions_count_commits_and_reads_are_pinned() -> None:
         assert [await version_of(store, key) for key in ("a", "b", "never")] == [2, 1, 0]
 
 
+async def test_a_commit_for_one_head_is_refused_on_another() -> None:
+    async with opened() as store:
+        await commit(store, "c1", {"a": "1"})
+        await store.committer.commit(WriteBatch(b"c2", {b"b": b"1"}, newest_id=b"c1"))
+        for work in (store.committer.commit, store.committer.preview):
+            with pytest.raises(WriteConflictError) as caught:
+                await work(WriteBatch(b"c3", {b"c": b"1"}, newest_id=b"c1"))
+            assert (caught.value.conflicting_keys, caught.value.version) == ((), 2)
+        assert store.tree.head.commit_id == b"c2"
+
+
 async def test_an_empty_store_is_version_0_and_empty() -> None:
     async with opened() as store:
         assert (store.reader.head().version, store.reader.head().commitment) == (0, bytes(32))
