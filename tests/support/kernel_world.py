@@ -132,6 +132,7 @@ class KernelWorld:
             "amount_limit": [{"token": "*", "val": "unlimited"}],
             "gas_ratio": 100,
             "time": str(TIME_NS + shift_ns),
+            "expiration": str(TIME_NS + shift_ns + 90 * 10**9),
             "tx_keys": [],
             "publisher_keys": list(keys),
             **({"base": True} if base else {}),

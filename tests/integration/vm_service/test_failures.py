@@ -41,6 +41,7 @@ STATEMENTS = {
     "a class inside": "class B { constructor() { @throw new Error('b'); } }\nreturn new B();",
     "an operator": "const odd = { valueOf() { @throw new Error('no number'); } };\nreturn odd - 1;",
     "characters outside the first plane": "const text = '😀'; let none; none.@length;",
+    "a name declared twice": "const f = @function (x) {\nlet x; };\nf(1);",
     "a comment before": "/* one\n two */ let none; /* 😀 */ none.@length; // rest",
 }
 """Bodies of a method that fail where `@` stands."""
