@@ -46,7 +46,12 @@ POLICIES: Final[Sequence[CallPolicy]] = (
 _RETRY_S = 0.2
 """Pause before a lost watch is opened again: an absent peer costs five calls a second, and news come within one."""
 
-_REASON_TIMEOUT_S = 1.0
+_ASK_S = 1.0
+"""Pause between questions beside a watch, which tells nothing while the service stands still."""
+
+_REASON_TIMEOUT_S = 2.0
+"""Time for an answer: a service whose event loop is busy takes tens of milliseconds."""
+
 _CHECK = "/grpc.health.v1.Health/Check"
 _WATCH = "/grpc.health.v1.Health/Watch"
 
@@ -127,6 +132,11 @@ async def follow_submit(channel: grpc.aio.Channel, unreachable: str, tell: Calla
         unreachable: the reason that is told while the service cannot be reached.
         tell: called with the reason, None when commits are accepted; also when nothing changed.
     """
+    await asyncio.gather(_watch(channel, unreachable, tell), _ask_again(channel, unreachable, tell))
+
+
+async def _watch(channel: grpc.aio.Channel, unreachable: str, tell: Callable[[str | None], None]) -> None:
+    """Tells each change as soon as the service does."""
     watch: grpc.aio.UnaryStreamMultiCallable[Any, Any] = channel.unary_stream(
         _WATCH, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
     )
@@ -139,13 +149,28 @@ async def follow_submit(channel: grpc.aio.Channel, unreachable: str, tell: Calla
         await asyncio.sleep(_RETRY_S)
 
 
+async def _ask_again(channel: grpc.aio.Channel, unreachable: str, tell: Callable[[str | None], None]) -> None:
+    """Notices a service that stands still, of which a watch does not hear."""
+    while True:
+        await asyncio.sleep(_ASK_S)
+        try:
+            tell(await submit_reason(channel))
+        except grpc.RpcError:
+            tell(unreachable)
+
+
 async def submit_reason(channel: grpc.aio.Channel) -> str | None:
-    """Asks a service why it refuses commits; None when it accepts them.
+    """Asks a service why it refuses commits; None when it accepts them, or does not know the name.
 
     Raises:
         grpc.RpcError: it cannot be reached.
     """
-    status, trailing = await _check(channel, SUBMIT, _REASON_TIMEOUT_S)
+    try:
+        status, trailing = await _check(channel, SUBMIT, _REASON_TIMEOUT_S)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        return None
     return (trailing.get(REASON_KEY) or "NOT_SERVING") if status == NOT_SERVING else None
 
 
@@ -171,13 +196,7 @@ async def ask(channel: grpc.aio.Channel, timeout_s: float) -> Health:
         grpc.RpcError: it cannot be reached.
     """
     status, trailing = await _check(channel, "", timeout_s)
-    try:
-        refusal = await submit_reason(channel)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
-        refusal = None
-    return Health(status == SERVING, refusal, trailing.get(VERSION_KEY, ""))
+    return Health(status == SERVING, await submit_reason(channel), trailing.get(VERSION_KEY, ""))
 
 
 async def _check(channel: grpc.aio.Channel, name: str, timeout_s: float) -> tuple[Status, dict[str, str]]:

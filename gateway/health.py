@@ -1,6 +1,6 @@
 """Health of the gateway: it serves while a VM service and the state service do.
 
-It accepts transactions (health name `submit`) while one of its VM services does.
+It accepts transactions (health name `submit`) while one of its VM services does and the state service answers.
 """
 
 import asyncio
@@ -47,4 +47,5 @@ async def watch(server: Server, vms: VmPool, state: Peer, patience_ms: int) -> N
             log.warning(event, extra={"vm_up": vms.up, "state_up": state.up})
         await server.set_serving(serving)
         server.set_submit("vm", vms.refusal)
+        server.set_submit("state", None if state.up else Peer.UNREACHABLE)
         await asyncio.sleep(PROBE_INTERVAL_S)

@@ -9,7 +9,6 @@ from collections.abc import Awaitable
 from typing import Final
 
 import grpc.aio
-from google.protobuf.message import DecodeError
 
 from chassis import health
 from chassis.lifecycle import Server
@@ -18,7 +17,6 @@ from gateway.forwarding import Context
 from gateway.inspection import LIST_WORKERS
 from gateway.peers import Peer
 from gateway.routing import VmPool
-from iost.chain.v1.block_pb2 import BlockHeader
 from iost.gateway.v1 import inspection_service_pb2 as pb
 
 ASK_S: Final = 1.0
@@ -81,7 +79,7 @@ async def _state(peer: Peer) -> pb.ServiceStatus:
         row.head.final_version = answer.final_version
         row.head.oldest_version = answer.oldest_version
         row.head.commitment = answer.commitment
-        row.head.time_ns = _time_ns(answer.header)
+        row.head.time_ns = answer.time_ns
 
     await _fill(row, _health(peer, row), head())
     return row
@@ -101,11 +99,3 @@ async def _fill(row: pb.ServiceStatus, *parts: Awaitable[None]) -> None:
             row.error = row.error or failure.code().name
         elif isinstance(failure, BaseException):
             raise failure
-
-
-def _time_ns(header: bytes) -> int:
-    """Reads the time of a header; 0 for opaque bytes that are none."""
-    try:
-        return BlockHeader.FromString(header).time_ns
-    except DecodeError:
-        return 0

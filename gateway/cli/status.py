@@ -22,7 +22,7 @@ KINDS: Final[Mapping["pb.ServiceKind.ValueType", str]] = {
 
 COLUMNS: Final = ("service", "address", "health", "commits", "version", "build", "head", "age")
 BUILD_CHARS: Final = 8
-"""Characters of a build id in the table: enough to see a difference; `--json` has all of it."""
+"""Last characters of a build id in the table: enough to see a difference; `--json` has all of it."""
 
 AHEAD_S: Final = 1.0
 """How far the head may lie ahead of the gateway's clock before a clock is wrong: above what time services leave."""
@@ -58,7 +58,8 @@ def status(
         print_json({"gateway": gateway, "ok": not wrong, "problems": wrong, "status": answer})
     else:
         print_table(COLUMNS, rows(answer), wide=wide)
-        print_fields(_fields(answer))
+        if fields := list(_fields(answer)):
+            print_fields(fields)
         for line in wrong:
             console.print(Text(f"wrong: {line}", style="red"), soft_wrap=True)
     if wrong:
@@ -140,8 +141,10 @@ def rows(answer: pb.GetStatusResponse) -> Iterator[Sequence[object]]:
         )
         if service.HasField("pool"):
             pool = service.pool
-            ready = _mark(f"{pool.ready_count} of {pool.wanted_count}", good=pool.ready_count > 0)
-            yield ("workers", service.address, ready, "", "", service.build_id[:BUILD_CHARS], "", "")
+            short = pool.ready_count < pool.wanted_count
+            text = f"{pool.ready_count} of {pool.wanted_count}" if short else f"{pool.ready_count} ready"
+            ready = _mark(text, good=pool.ready_count > 0)
+            yield ("workers", service.address, ready, "", "", service.build_id[-BUILD_CHARS:], "", "")
 
 
 def _mark(text: str, *, good: bool) -> Text:

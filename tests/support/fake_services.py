@@ -173,7 +173,7 @@ class FakeState:
     version: int = 3
     contract: str = "c"
     streams: int = 0
-    header: bytes = b""
+    time_ns: int = 0
     added: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def BatchGet(self, request: Any, context: Any) -> Any:
@@ -196,7 +196,7 @@ class FakeState:
 
     async def GetHead(self, request: Any, context: Any) -> Any:
         return inspection.GetHeadResponse(
-            version=self.version, block_id=b"head", commitment=b"c" * 32, header=self.header
+            version=self.version, block_id=b"head", commitment=b"c" * 32, time_ns=self.time_ns
         )
 
     async def BatchGetReceipts(self, request: Any, context: Any) -> Any:

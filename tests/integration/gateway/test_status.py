@@ -1,6 +1,5 @@
 """InspectionService.GetStatus: services that are away, refuse or differ are rows, never errors."""
 
-from iost.chain.v1.block_pb2 import BlockHeader
 from iost.gateway.v1 import inspection_service_pb2 as pb
 from tests.support.gateway_world import World
 from tests.support.waiting import until
@@ -11,7 +10,7 @@ def kinds(answer: pb.GetStatusResponse) -> list[str]:
 
 
 async def test_every_service_is_asked(world: World) -> None:
-    world.state.header = BlockHeader(time_ns=1234).SerializeToString()
+    world.state.time_ns = 1234
     answer = await world.client.status()
     assert kinds(answer) == ["GATEWAY", "VM", "STATE"]
     gateway, vm, state = answer.services
@@ -39,11 +38,6 @@ async def test_a_service_that_is_away_is_named_and_what_others_know_is_told(worl
     _, vm, state = (await world.client.status(timeout_s=5)).services
     assert (state.error, state.HasField("head")) == ("UNAVAILABLE", False)
     assert vm.serving
-
-
-async def test_opaque_headers_have_no_time(world: World) -> None:
-    world.state.header = b"\xff\xff"
-    assert (await world.client.status()).services[-1].head.time_ns == 0
 
 
 async def test_reasons_for_refusing_are_passed_on(world: World) -> None:

@@ -28,9 +28,9 @@ def test_a_healthy_node_has_a_row_for_each_service_and_pool_and_nothing_wrong() 
     assert cells(healthy()) == [
         ["gateway", "g:1", "serving", "yes", "1.0", "", "", ""],
         ["vm", "v:1", "serving", "yes", "1.0", "", "", ""],
-        ["workers", "v:1", "2 of 2", "", "", "01234567", "", ""],
+        ["workers", "v:1", "2 ready", "", "", "23456789", "", ""],
         ["vm", "v:2", "serving", "yes", "1.0", "", "", ""],
-        ["workers", "v:2", "2 of 2", "", "", "01234567", "", ""],
+        ["workers", "v:2", "2 ready", "", "", "23456789", "", ""],
         ["state", "s:1", "serving", "yes", "1.0", "", "7", "2.5 s"],
     ]
     assert list(problems(healthy())) == []
