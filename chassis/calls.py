@@ -7,8 +7,8 @@ refuses and ends calls by itself before gRPC does.
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any, NoReturn
 
 import grpc
@@ -34,6 +34,8 @@ class Calls:
         self._closed = False
         self._finished = asyncio.Event()
         self._arrived_at = float("-inf")
+        self._released = asyncio.Event()
+        self._released.set()
 
     @contextmanager
     def running(self, *, stream: bool) -> Iterator[None]:
@@ -74,14 +76,34 @@ class Calls:
                 await self._finished.wait()
         self._end(self._streams | self._unary)
 
-    async def quiet(self, pause_s: float, limit_s: float) -> None:
-        """Waits until no call runs and none has arrived for a pause, at most until the limit. REQUIRES: closed."""
+    async def quiet(self, pause_s: float, limit_s: float) -> bool:
+        """Waits until no call runs and none has arrived for a pause. REQUIRES: closed.
+
+        Returns:
+            False when that was not so within the limit.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._finished.wait()
                 loop = asyncio.get_running_loop()
                 while (rest_s := self._arrived_at + pause_s - loop.time()) > 0:  # noqa: ASYNC110 - nothing to wait for
                     await asyncio.sleep(rest_s)
+                return True
+        return False
+
+    @asynccontextmanager
+    async def holding(self, pause_s: float) -> AsyncIterator[None]:
+        """Holds refusals back for a pause and for the time of the block, so that their callers make no new calls."""
+        self._released.clear()
+        try:
+            await asyncio.sleep(pause_s)
+            yield
+        finally:
+            self._released.set()
+
+    async def released(self) -> None:
+        """Waits while refusals are held back."""
+        await self._released.wait()
 
     def _end(self, tasks: set[asyncio.Task[Any]]) -> None:
         self._ended |= tasks
@@ -144,6 +166,7 @@ def _guard_call(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
             with calls.running(stream=handler.response_streaming):
                 return await behavior(_decode(handler, raw), context)
         except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
+            await calls.released()
             await _abort(context, error, method)
 
     make = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
@@ -159,6 +182,7 @@ def _guard_stream(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN4
                     async for response in responses:
                         await context.write(response)
         except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
+            await calls.released()
             await _abort(context, error, method)
 
     return grpc.unary_stream_rpc_method_handler(guarded, None, handler.response_serializer)

@@ -44,6 +44,9 @@ DRAINING = DrainingError.reason
 _LAST_WORDS_S = 1.0
 """Time after the grace in which calls that were ended send their status; gRPC cancels what is left without one."""
 
+_PARTING_S = 0.05
+"""Time for callers that do not pause to hear that their connection is being closed, while they wait for an answer."""
+
 _PAUSE_S = 0.15
 """The port is closed once no call has arrived for so long: callers that were refused come back after 100 ms."""
 
@@ -206,8 +209,13 @@ class Server:
         self._health.close(DRAINING)
         self._calls.close()
         await self._calls.finish(grace_ms / 1000)
-        await self._calls.quiet(_PAUSE_S, _LAST_WORDS_S)
-        await self.grpc.stop(_LAST_WORDS_S)
+        if await self._calls.quiet(_PAUSE_S, _LAST_WORDS_S):
+            await self.grpc.stop(_LAST_WORDS_S)
+            return
+        async with self._calls.holding(_PAUSE_S):
+            stopped = asyncio.ensure_future(self.grpc.stop(_LAST_WORDS_S))
+            await asyncio.sleep(_PARTING_S)
+        await stopped
 
 
 def server_options(max_message_bytes: int, ping_interval_ms: int = 10_000) -> Options:

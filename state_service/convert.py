@@ -272,15 +272,21 @@ def from_opened_view(
         complete=opened.complete,
         entries=from_entries(wanted, opened.entries),
         epoch=opened.epoch,
-        seen=[
-            state_pb.SeenTransaction(
-                tx_hash=tx_hash,
-                receipt=state_pb.TransactionRecord.FromString(receipt.payload).receipt,
-                version=receipt.version,
-            )
-            for tx_hash, receipt in seen
-        ],
+        seen=[_from_seen(tx_hash, receipt) for tx_hash, receipt in seen],
+        commitment=summary.commitment,
         place=None if place is None else from_place(place),
+    )
+
+
+def _from_seen(tx_hash: bytes, receipt: StoredReceipt) -> state_pb.SeenTransaction:
+    record = state_pb.TransactionRecord.FromString(receipt.payload)
+    return state_pb.SeenTransaction(
+        tx_hash=tx_hash,
+        receipt=record.receipt,
+        events=record.events,
+        version=receipt.version,
+        block_id=receipt.commit_id,
+        commitment=receipt.commitment,
     )
 
 

@@ -192,6 +192,10 @@ class StoredReceipt:
     """Place of the transaction in that commit, from 0."""
     payload: bytes
     """Serialised `iost.state.v1.TransactionRecord`."""
+    commit_id: bytes = b""
+    """Name of that commit; empty when it is no longer remembered. Not stored with the receipt."""
+    commitment: bytes = b""
+    """Commitment of that commit; empty when it is no longer remembered. Not stored with the receipt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -315,14 +315,22 @@ class Reader:
                 found.append(None)
             else:
                 holder, index = held
-                found.append(StoredReceipt(holder.version, index, holder.transactions[index].payload))
+                payload = holder.transactions[index].payload
+                found.append(StoredReceipt(holder.version, index, payload, holder.commit_id, holder.commitment))
         stored = await self.engine.get_many(Space.RECEIPTS, [tx_hashes[place] for place in missing]) if missing else []
         for place, record in zip(missing, stored, strict=True):
             if record is not None:
-                found[place] = records.decode_receipt(tx_hashes[place], record)
+                found[place] = self._with_commit(records.decode_receipt(tx_hashes[place], record))
         if block is not None:
             self._check_live(block)
         return found
+
+    def _with_commit(self, receipt: StoredReceipt) -> StoredReceipt:
+        """Adds what is remembered of the folded commit that holds a receipt."""
+        summary = self.history.at(receipt.version)
+        if summary is None:
+            return receipt
+        return replace(receipt, commit_id=summary.commit_id, commitment=summary.commitment)
 
     async def seen(self, tx_hashes: Sequence[bytes], view: View = View()) -> list[tuple[bytes, StoredReceipt]]:  # noqa: B008 - immutable
         """Returns those transactions that the chain from the block of a view down holds, with their receipts.

@@ -49,6 +49,8 @@ class View:
     """Commit id of its parent; empty when not known."""
     block_hash: bytes = field(default=b"", compare=False)
     """Hash of its block; empty when not known."""
+    commitment: bytes = field(default=b"", compare=False)
+    """State commitment; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)

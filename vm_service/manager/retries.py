@@ -7,6 +7,9 @@ never committed, and its hash is quarantined for a while. The other items run ag
 his neighbours. Nobody is blamed for a worker that ends while it commits, when all items have run, or that lost the
 state service. A batch whose losses name nobody is given up.
 
+A lost worker may have committed the batch. It says under which id before it does, and the next run is told: what that
+commit holds is answered as executed, what another one holds as a duplicate.
+
 Second runs go to the worker that has done least, a spare as a rule: what an old one gathered blames no item.
 """
 
@@ -41,13 +44,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Blame:
-    """Strikes of one batch."""
+    """What is known of the losses of one batch."""
 
     everyone: int = 0
     by_index: dict[int, int] = field(default_factory=dict)
     excluded: list[channel.Exclusion] = field(default_factory=list)
     losses: int = 0
     nameless: int = 0
+    commit_ids: list[bytes] = field(default_factory=list)
+    """Ids under which lost workers may have committed it."""
 
     def strike(self, index: int) -> bool:
         """Counts a strike; returns whether the item is out."""
@@ -110,6 +115,7 @@ class Retries:
             work,
             work_id=self._next_id,
             careful=blame.losses > 0,
+            own_commit_ids=blame.commit_ids.copy(),
             excluded=[*blame.excluded, *self._quarantined()],
             timeout_ms=0 if deadline is None else max(1, int((deadline - time.monotonic()) * 1000)),
         )
@@ -129,6 +135,8 @@ class Retries:
 
     def _judge(self, blame: _Blame, gone: WorkerGoneError, worker: WorkerProcess) -> None:
         blame.losses += 1
+        if gone.commit_id:
+            blame.commit_ids.append(gone.commit_id)
         index, tx_hash = _named(gone)
         metrics.WORKER_LOSSES.labels(_cause(gone)).inc()
         log.warning(

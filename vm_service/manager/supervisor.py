@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from vm_service.worker import channel
 
@@ -28,6 +29,7 @@ few batches of some MB each use up what a confined process may grow by."""
 PING_SECONDS = 5.0
 """How often an idle worker is asked whether it is alive."""
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,7 @@ class WorkerGoneError(Exception):
         stopped: its own report, when it was the one to stop a transaction.
         too_slow: it was killed because an item outlived its time.
         detached: it left because it lost the state service.
+        commit_id: the id under which it may have committed the batch; empty: it did not come so far.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class WorkerGoneError(Exception):
         stopped: channel.Stopped | None = None,
         too_slow: bool = False,
         detached: bool = False,
+        commit_id: bytes = b"",
     ) -> None:
         """Creates the error."""
         super().__init__(cause)
@@ -68,6 +72,7 @@ class WorkerGoneError(Exception):
         self.stopped = stopped
         self.too_slow = too_slow
         self.detached = detached
+        self.commit_id = commit_id
 
 
 class _Wire(asyncio.Protocol):
@@ -126,6 +131,7 @@ class WorkerProcess:
         self._kill_reason = ""
         self._too_slow = False
         self._announced: channel.Announce | None = None
+        self._commit_id = b""
         self._exited = asyncio.Event()
         self._answer: asyncio.Future[channel.Done | channel.Failed | channel.Stopped] | None = None
         self._became_ready: asyncio.Future[None] | None = None
@@ -220,7 +226,13 @@ class WorkerProcess:
             await self._exited.wait()
         cause = self._kill_reason or _describe(self._process.returncode)
         detached = self._process.returncode == channel.EXIT_DETACHED
-        error = WorkerGoneError(cause, announced=self._announced, too_slow=self._too_slow, detached=detached)
+        error = WorkerGoneError(
+            cause,
+            announced=self._announced,
+            too_slow=self._too_slow,
+            detached=detached,
+            commit_id=self._commit_id,
+        )
         for future in (self._answer, self._became_ready):
             if future is not None and not future.done():
                 future.set_exception(error)
@@ -241,7 +253,7 @@ class WorkerProcess:
         """
         if self.state is WorkerState.GONE or self._transport.is_closing():
             raise WorkerGoneError(self._kill_reason or "it had ended before")
-        self._announced = None
+        self._announced, self._commit_id = None, b""
         self._heard_at = time.monotonic()
         self._answer = asyncio.get_running_loop().create_future()
         self._send(work)
@@ -250,7 +262,7 @@ class WorkerProcess:
         finally:
             self._answer = None
         if isinstance(answer, channel.Stopped):
-            raise WorkerGoneError(answer.measured, stopped=answer)
+            raise WorkerGoneError(answer.measured, stopped=answer, commit_id=self._commit_id)
         self.batch_count += 1
         self.figures = answer.figures
         return answer
@@ -259,10 +271,11 @@ class WorkerProcess:
         self._heard_at = time.monotonic()
         match message:
             case channel.Done() | channel.Failed() | channel.Stopped():
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(message)
+                _settle(self._answer, message)
             case channel.Announce():
                 self._announced = message
+            case channel.Committing():
+                self._commit_id = message.commit_id
             case channel.Beat():
                 if message.running_ms > self._silence_s * 1000:
                     self._too_slow = True
@@ -272,8 +285,7 @@ class WorkerProcess:
             case channel.Ready():
                 self.ready, self.ready_at = message, time.monotonic()
                 self.figures = message.figures
-                if self._became_ready is not None and not self._became_ready.done():
-                    self._became_ready.set_result(None)
+                _settle(self._became_ready, None)
             case channel.Pong():
                 pass  # being heard is the answer
 
@@ -287,6 +299,12 @@ class WorkerProcess:
             self.kill(f"silent for {silent_s * 1000:.0f} ms while idle")
         elif self.state is WorkerState.IDLE and silent_s > PING_SECONDS:
             self._send(channel.Ping())
+
+
+def _settle(future: asyncio.Future[T] | None, value: T) -> None:
+    """Sets a result that somebody still waits for."""
+    if future is not None and not future.done():
+        future.set_result(value)
 
 
 def _describe(code: int) -> str:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from chassis import failpoint
 from chassis import logging as chassis_logging
-from chassis.errors import RemoteError, ServiceError, explain
+from chassis.errors import DrainingError, RemoteError, ServiceError, explain
 from vm_service.build import build_id
 from vm_service.model import Limits
 from vm_service.sandbox import snapshot
@@ -37,8 +37,8 @@ EXIT_STUCK = 3
 EXIT_RETIRED = 4
 EXIT_SNAPSHOT = 6
 
-PEER_UNAVAILABLE = "PEER_UNAVAILABLE"
-"""Reason of a call that found no connection; a store that answers UNAVAILABLE itself says why."""
+STORE_LOST = frozenset({"PEER_UNAVAILABLE", DrainingError.reason})
+"""Reasons of a call that found no connection, or a store that stops and closes it. Other reasons are answers."""
 
 CONNECT_SHARE = 0.8
 """Share of the time for the start that may pass until the state service answers."""
@@ -111,7 +111,14 @@ class Worker:
             ahead_ns=start.transaction_ahead_ms * 10**6,
         )
         ahead = Ahead(start.generate_ahead_ms, start.validate_ahead_ms)
-        self._service = BatchService(self._executor, self._store, intake, build_id=build_id(start.flags), ahead=ahead)
+        self._service = BatchService(
+            self._executor,
+            self._store,
+            intake,
+            build_id=build_id(start.flags),
+            ahead=ahead,
+            committing=self._committing,
+        )
         self._pulse = Pulse(wire, self._executor.running_s)
         self._work_id = 0
         self._busy = False
@@ -183,7 +190,7 @@ class Worker:
             cause = error.__cause__ if isinstance(error, HostError) and error.__cause__ is not None else error
             if isinstance(cause, MemoryError):  # of the process, not of V8: it is worn out, or the batch is large
                 return channel.Stopped(work.work_id, "memory", channel.NOBODY, b"", "the process may not grow further")
-            if isinstance(cause, RemoteError) and cause.reason == PEER_UNAVAILABLE:
+            if isinstance(cause, RemoteError) and cause.reason in STORE_LOST:
                 self._on_store_lost()
             return self._failed(work, reads, cause)
         return channel.Done(work.work_id, responses, self._figures(reads))
@@ -210,6 +217,9 @@ class Worker:
         """Returns the item that runs, by its place in the batch, and its hash; -1 when none does."""
         begun = self._executor.progress()
         return self._service.item_at(begun - 1) if begun > 0 else (-1, b"")
+
+    def _committing(self, commit_id: bytes) -> None:
+        self._wire.send(channel.Committing(self._work_id, commit_id))
 
     def _announce(self, index: int) -> None:
         place, tx_hash = (index, b"") if index == channel.NOBODY else self._service.item_at(index)

@@ -5,8 +5,8 @@
     message = msgpack array [tag, field ...]            ; msgspec structs below, both ways tagged by their class
 
 Manager to worker: `Start` once, then `Work` one at a time, `Ping` while idle, `Stop` at the end. Worker to manager:
-`Connected` and `Ready` once; for each `Work` any number of `Beat` and `Announce`, then one of `Done`, `Failed`,
-`Stopped`; `Pong`.
+`Connected` and `Ready` once; for each `Work` any number of `Beat`, `Announce` and `Committing`, then one of `Done`,
+`Failed`, `Stopped`; `Pong`.
 Protobuf messages travel as the bytes they came in: the manager only moves them.
 
 An **item** is a transaction, a call or a source; items of a batch are counted through all its requests from 0.
@@ -85,7 +85,9 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag="work"):
     kind: Kind
     requests: list[bytes]
     careful: bool = False
-    """Announce each item: the same batch lost a worker before, perhaps after its commit."""
+    """Announce each item: the same batch lost a worker before."""
+    own_commit_ids: list[bytes] = []
+    """Ids under which lost workers may have committed the same batch: what these commits hold, it did not repeat."""
     excluded: list[Exclusion] = []
     """Items not to run."""
     expected_ms: int = 0
@@ -164,6 +166,17 @@ class Announce(msgspec.Struct, frozen=True, array_like=True, tag="announce"):
     """Its hash, if it is a transaction."""
 
 
+class Committing(msgspec.Struct, frozen=True, array_like=True, tag="committing"):
+    """Sent before the commit of a batch whose commit id is made from its content.
+
+    Should the worker be lost, the batch may have been committed under this id. An earlier id of the same batch was
+    refused.
+    """
+
+    work_id: int
+    commit_id: bytes
+
+
 class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):
     """The batch is answered: one serialised response for each request."""
 
@@ -198,7 +211,7 @@ class Pong(msgspec.Struct, frozen=True, array_like=True, tag="pong"):
 
 
 ToWorker: TypeAlias = Start | Work | Ping | Stop
-ToManager: TypeAlias = Connected | Ready | Beat | Announce | Done | Failed | Stopped | Pong
+ToManager: TypeAlias = Connected | Ready | Beat | Announce | Committing | Done | Failed | Stopped | Pong
 
 _encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -1,9 +1,9 @@
 """Runs the transactions of a batch until each has its outcome: execute, look for earlier executions, commit.
 
 A commit can meet three things, and each has one answer: others changed what was read, or overtook the batch, so it runs
-again on the newest state, with a place that none comes before once it has lost twice; the reply was lost, so it is
-asked for again by the same commit id; a transaction was executed before, so it leaves the batch and its first receipt
-is answered.
+again on the newest state, with a place that none comes before once it has lost twice; the worker was lost with the
+reply, so the next one finds the commit by its id; a transaction was executed before, so it leaves the batch and is
+answered by its first execution.
 """
 
 import hashlib
@@ -48,6 +48,8 @@ class Run:
     """Outcomes known so far, by place."""
     stopped: dict[int, channel.Exclusion] = field(default_factory=dict)
     """Transactions left out because they ended two workers, by place."""
+    own: FirstExecution | None = None
+    """A transaction that a lost worker committed; its commit answers the batch unless there is another one."""
     places: list[int] = field(default_factory=list)
     """Places of those that the executor runs, in order: what is left after refusals, duplicates and exclusions."""
 
@@ -83,7 +85,13 @@ class Run:
 def _repeat(first: Outcome) -> Outcome:
     if first.verdict != execution_pb.VERDICT_EXECUTED:
         return first
-    return Outcome(tx_hash=first.tx_hash, verdict=execution_pb.VERDICT_DUPLICATE, receipt=first.receipt)
+    return Outcome(
+        tx_hash=first.tx_hash,
+        verdict=execution_pb.VERDICT_DUPLICATE,
+        receipt=first.receipt,
+        events=first.events,
+        version=first.version,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,9 @@ class Target:
     judge: Judge | None = None
     """Decides whether to commit; None: commit."""
     careful: bool = False
-    """The batch lost a worker before, perhaps after its commit."""
+    """The batch lost a worker before."""
+    own_commit_ids: Collection[bytes] = ()
+    """Ids under which lost workers may have committed the batch."""
     trace: bool = False
     """Lines and columns of failures are wanted."""
     placed: bool = False
@@ -151,7 +161,7 @@ class Ending:
     version: int
     """Version that holds the effects, or that was read."""
     commitment: bytes = b""
-    """State commitment of that version, when committed."""
+    """State commitment of that version; empty when nothing was to be kept."""
     committed: bool = False
     """Whether there was a commit, now or before."""
 
@@ -185,10 +195,11 @@ class Runner:
         running: the batch that runs.
     """
 
-    def __init__(self, executor: Executor, store: StateClient) -> None:
-        """Takes both over."""
+    def __init__(self, executor: Executor, store: StateClient, committing: Callable[[bytes], None]) -> None:
+        """Takes both over; `committing` is told the id of a batch before its commit, unless it is that of a block."""
         self._executor = executor
         self._store = store
+        self._committing = committing
         self.conflict_count = self.wait_count = self.wait_ms = self.idle_ms = 0
         self.running: Run | None = None
         self._opened_at = 0.0
@@ -218,8 +229,7 @@ class Runner:
             try:
                 result = self._execute(run, target, race)
             except SeenError as error:
-                # A block that lost a worker after its commit is known by its id: here somebody else executed these.
-                _leave_out(run, error.seen, careful=target.careful and target.claim is None)
+                _leave_out(run, error.seen, target.own_commit_ids)
                 continue
             try:
                 return self._finish(run, target, result)
@@ -256,11 +266,13 @@ class Runner:
             self._executor.drop(result)
             if target.trace:
                 tracing.add_places(self._executor, _batch(run, target), result, ran)
-            return Ending(run.outcomes(ran), result.view.version)
+            return _uncommitted(run, target, result.view, run.outcomes(ran))
         outcomes = run.outcomes(ran)
         commit = _commit_request(target, result, outcomes, executed)
         if target.careful:
-            self._executor.tell(channel.NOBODY)  # who ends from here on may have committed: no item is to blame
+            self._executor.tell(channel.NOBODY)  # a worker that ends from here on was not ended by an item
+        if target.claim is None:  # a block is known by its id
+            self._committing(commit.commit_id)
         if target.judge is not None:
             preview = self._commit(target, result, commit, validate_only=True)
             if not target.judge(outcomes, preview):
@@ -288,17 +300,37 @@ class Runner:
         return committed
 
 
-def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], *, careful: bool) -> None:
-    # A careful batch may be its own predecessor, whose worker was lost after the commit: then nothing was repeated.
-    verdict = execution_pb.VERDICT_EXECUTED if careful else execution_pb.VERDICT_DUPLICATE
-    hashes = {place: run.items[place].tx_hash for place in run.places}
-    run.leave_out(
-        {
-            place: Outcome(tx_hash=tx_hash, verdict=verdict, receipt=repeated[tx_hash].receipt)
-            for place, tx_hash in hashes.items()
-            if tx_hash in repeated
-        }
-    )
+def _uncommitted(run: Run, target: Target, view: View, outcomes: Sequence[Outcome]) -> Ending:
+    """Returns the ending of a batch that has nothing to commit: it was not asked to, or nothing of it runs any more."""
+    if target.mode is not Mode.EXECUTE:
+        return Ending(outcomes, view.version)
+    if run.own is not None:
+        return Ending(outcomes, run.own.version, run.own.commitment, committed=True)
+    return Ending(outcomes, view.version, view.commitment)
+
+
+def _leave_out(run: Run, repeated: Mapping[bytes, FirstExecution], own_commit_ids: Collection[bytes]) -> None:
+    """Answers transactions that were executed before.
+
+    A batch whose worker was lost after the commit meets its own transactions: it executed them. Those that another
+    commit holds are duplicates.
+    """
+    known: dict[int, Outcome] = {}
+    for place in run.places:
+        tx_hash = run.items[place].tx_hash
+        first = repeated.get(tx_hash)
+        if first is None:
+            continue
+        own = bool(first.block_id) and first.block_id in own_commit_ids
+        known[place] = Outcome(
+            tx_hash=tx_hash,
+            verdict=execution_pb.VERDICT_EXECUTED if own else execution_pb.VERDICT_DUPLICATE,
+            receipt=first.receipt,
+            events=first.events,
+            version=first.version,
+        )
+        run.own = first if own else run.own
+    run.leave_out(known)
 
 
 def _commit_request(

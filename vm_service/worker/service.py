@@ -24,7 +24,14 @@ class BatchService:
     """The requests of a worker, run on its executor and its store."""
 
     def __init__(
-        self, executor: Executor, store: StateClient, intake: Intake, *, build_id: str, ahead: header_rules.Ahead
+        self,
+        executor: Executor,
+        store: StateClient,
+        intake: Intake,
+        *,
+        build_id: str,
+        ahead: header_rules.Ahead,
+        committing: Callable[[bytes], None],
     ) -> None:
         """Puts the parts together.
 
@@ -34,13 +41,14 @@ class BatchService:
             intake: checks transactions.
             build_id: names runtime, gas schedule and engine.
             ahead: how far the time of a block may lie ahead of the clock.
+            committing: told the id of a batch before its commit, unless it is that of a block.
         """
         self._executor = executor
         self._store = store
         self._intake = intake
         self._build_id = build_id
         self._ahead = ahead
-        self.runner = Runner(executor, store)
+        self.runner = Runner(executor, store, committing)
         self.item_count = 0
         self._places: list[int] | None = None
         self._methods: Mapping[channel.Kind, Method] = {
@@ -94,6 +102,7 @@ class BatchService:
                 Mode.DRY if first.dry_run else Mode.EXECUTE,
                 _given(first.header) if given else _open(ahead_ns=self._intake.ahead_ns),
                 careful=work.careful,
+                own_commit_ids=frozenset(work.own_commit_ids),
                 trace=first.trace,
                 placed=not given,
                 expected_ms=work.expected_ms,

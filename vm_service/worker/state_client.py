@@ -130,7 +130,10 @@ class StateClient:
         response = self._open(request, place)
         self.epoch = response.epoch
         changed = [key.decode() for key in response.changed_keys] if known and response.complete else None
-        seen = {item.tx_hash: FirstExecution(item.receipt, item.version) for item in response.seen}
+        seen = {
+            item.tx_hash: FirstExecution(item.receipt, item.events, item.version, item.block_id, item.commitment)
+            for item in response.seen
+        }
         return OpenedView(_view(response), changed, _entries(response.entries), seen, self._take_place(response))
 
     def _open(self, request: state_pb.OpenViewRequest, wish: PlaceWish | None) -> state_pb.OpenViewResponse:
@@ -282,6 +285,7 @@ def _view(response: state_pb.OpenViewResponse | state_pb.GetBlockResponse) -> Vi
         time_ns=0 if header is None else header.time_ns,
         parent_id=response.parent_id,
         block_hash=response.block_hash,
+        commitment=response.commitment,
     )
 
 

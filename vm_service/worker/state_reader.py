@@ -23,8 +23,14 @@ class FirstExecution:
 
     receipt: receipt_pb2.Receipt
     """Its receipt."""
+    events: Sequence[receipt_pb2.Event]
+    """Its events, in order."""
     version: int
     """Version of the commit that holds it."""
+    block_id: bytes
+    """Id of that commit; empty when it is no longer remembered."""
+    commitment: bytes
+    """Commitment of that commit; empty when it is no longer remembered."""
 
 
 @dataclass(frozen=True, slots=True)

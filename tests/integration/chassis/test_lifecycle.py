@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -152,6 +153,33 @@ def test_a_call_that_arrives_while_the_service_stops_is_told_to_go_elsewhere() -
         assert from_rpc_error(caught.value).reason == "SERVICE_DRAINING"
         assert slow.result().value == "sleep 0.5"
         assert process.end() == 0
+
+
+def test_callers_that_never_pause_are_not_cancelled() -> None:
+    codes: list[grpc.StatusCode] = []
+    with running("--drain-ms=100") as (process, _):
+        port = process.log[-1]["port"]
+
+        def hammer() -> None:
+            policies = (channels.CallPolicy(attempts=1),)
+            with channels.sync_channel(f"127.0.0.1:{port}", policies=policies) as channel:
+                for _ in range(100_000):
+                    try:
+                        call(channel, "sleep 0.001")
+                    except grpc.RpcError as error:
+                        codes.append(error.code())
+                        if from_rpc_error(error).reason == "PEER_UNAVAILABLE":
+                            return
+
+        callers = [threading.Thread(target=hammer) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.5)
+        process.popen.send_signal(signal.SIGTERM)
+        for caller in callers:
+            caller.join(WAIT_S)
+        assert process.end() == 0
+    assert set(codes) == {grpc.StatusCode.UNAVAILABLE}
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:

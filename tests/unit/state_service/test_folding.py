@@ -72,6 +72,18 @@ async def test_receipts_of_a_branch_are_not_found_until_it_is_the_main_chain() -
         assert [r is not None for r in await store.reader.receipts([b"ta", b"tb"])] == [False, True]
 
 
+async def test_a_receipt_names_the_commit_that_holds_it_before_and_after_folding() -> None:
+    async with opened() as store:
+        result = await commit(store, "c1", transactions=[transaction("t", "event")])
+        (live,) = await store.reader.receipts([b"t"])
+        await commit(store, "c2")
+        await fold(store)
+        (folded,) = await store.reader.receipts([b"t"])
+        assert live is not None
+        assert (live.version, live.commit_id, live.commitment) == (1, b"c1", result.commitment)
+        assert folded == live
+
+
 async def test_history_is_trimmed_to_its_window_and_commit_ids_with_it() -> None:
     disk = MemoryDisk()
     async with opened(replace(QUIET, feed_versions=5), disk=disk) as store:

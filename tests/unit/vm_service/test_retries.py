@@ -75,6 +75,21 @@ async def run(script: Script) -> tuple[Any, Retries, FakePool]:
     return answer, retries, pool
 
 
+async def test_the_next_run_is_told_under_which_ids_lost_workers_may_have_committed() -> None:
+    told: list[list[bytes]] = []
+    losses = [b"", b"first", b"second"]
+
+    def script(work: channel.Work) -> channel.Done:
+        told.append(work.own_commit_ids)
+        if losses:
+            announced = channel.Announce(work.work_id, len(losses), b"")
+            raise WorkerGoneError("ended by SIGKILL", announced=announced, commit_id=losses.pop(0))
+        return done(work)
+
+    await run(script)
+    assert told == [[], [], [b"first"], [b"first", b"second"]]
+
+
 async def test_a_batch_that_lost_its_worker_once_is_run_again() -> None:
     works: list[channel.Work] = []
 
