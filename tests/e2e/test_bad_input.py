@@ -96,6 +96,12 @@ def spoilt(change: Callable[[Transaction], object]) -> Callable[[Node, str], Tra
     return make
 
 
+def shift(transaction: Transaction, time_s: int, expiration_s: int) -> None:
+    """Sets time and expiration, seconds from now."""
+    now = time.time_ns()
+    transaction.time_ns, transaction.expiration_ns = now + time_s * 10**9, now + expiration_s * 10**9
+
+
 def unsigned(node: Node, counter: str) -> Transaction:
     return build("alice", [action(counter, "add", 1)])
 
@@ -119,7 +125,9 @@ def foreign(node: Node, counter: str) -> Transaction:
         (spoilt(lambda t: t.ClearField("publisher")), "publisher"),
         (spoilt(lambda t: setattr(t, "chain_id", CHAIN_ID + 1)), "invalid chain_id"),
         (spoilt(lambda t: setattr(t, "expiration_ns", t.time_ns)), "invalid time and expiration"),
-        (spoilt(lambda t: setattr(t, "time_ns", time.time_ns() - 10**12)), "expired"),
+        (spoilt(lambda t: setattr(t, "time_ns", time.time_ns() - 10**12)), "too old"),
+        (spoilt(lambda t: shift(t, -20, -10)), "expired"),
+        (spoilt(lambda t: shift(t, 3600, 3660)), "too far ahead"),
         (spoilt(lambda t: setattr(t, "delay_ns", 1)), "invalid delay time"),
         (spoilt(lambda t: setattr(t, "gas_ratio", 99)), "gas ratio illegal"),
         (spoilt(lambda t: setattr(t, "gas_limit", 599_999)), "gas limit illegal"),
