@@ -1,14 +1,18 @@
 """Claims about blocks: ids, what is asked of the store, and the first answer made again."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from iost.chain.v1.block_pb2 import BlockHeader
 from iost.chain.v1.receipt_pb2 import Event, Receipt
 from iost.state.v1 import state_service_pb2 as state_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
-from vm_service.model import View
+from vm_service.model import Batch, BatchResult, Committed, Mode, View
 from vm_service.worker import blocks
 from vm_service.worker.blocks import Claim, KnownBlockError, derived_id
+from vm_service.worker.run import Run, Runner, Target
+from vm_service.worker.state_reader import CommitRequest
 
 HEADER = BlockHeader(number=5, parent_hash=b"ph", witness="w", time_ns=50)
 HASHES = [b"1" * 32, b"2" * 32]
@@ -168,3 +172,63 @@ def test_a_block_of_an_earlier_release_consists_of_its_records() -> None:
     found = asked.difference(kept)
     assert found is not None
     assert (found.field, found.expected, found.actual) == ("transactions", "1 transactions", "2 transactions")
+
+
+# -- twins: the same id, asked for at two VM services at once ----------------------------------------------------------
+
+
+class FakeExecutor:
+    """Runs by answering no result; counts what became of each."""
+
+    def __init__(self) -> None:
+        self.runs = self.dropped = self.settled = 0
+
+    def run(self, batch: Batch, *, wanted: object, opened: Callable[[View], None]) -> BatchResult:
+        self.runs += 1
+        at = view(4, b"p", b"g")
+        opened(at)
+        return BatchResult(at, batch.block(at, None), [], {}, {})
+
+    def drop(self, result: BatchResult) -> None:
+        self.dropped += 1
+
+    def settle(self, result: BatchResult, commit_id: bytes, committed: Committed) -> None:
+        self.settled += 1
+
+    def contended(self, result: BatchResult) -> Sequence[int]:
+        return ()
+
+
+class TwinStore(FakeStore):
+    """A store in which a twin of the block is committed after it was looked for; the first one is dropped again."""
+
+    def __init__(self, dropped: int) -> None:
+        super().__init__()
+        self.dropped = dropped
+        self.commits: list[CommitRequest] = []
+
+    def commit(self, request: CommitRequest, *, validate_only: bool = False) -> Committed:
+        self.commits.append(request)
+        if len(self.commits) > self.dropped:
+            self.known[request.commit_id] = stored(request.commit_id)
+        return Committed(6, b"c", 5, duplicate=True)
+
+    def give_back_place(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("judged", [False, True])
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_twin_that_was_committed_meanwhile_is_answered_and_leaves_no_trace_here(judged: bool, dropped: int) -> None:
+    executor, store = FakeExecutor(), TwinStore(dropped)
+    asked = claim(store, b"p", b"x")
+    asked.look_up()
+    target = Target(Mode.EXECUTE, asked.context, asked, (lambda *_: True) if judged else None)
+    with pytest.raises(KnownBlockError) as caught:
+        Runner(executor, store, committing=lambda _: None).run(Run([]), target)  # type: ignore[arg-type]
+    assert caught.value.stored.block.block_id == b"x"
+    assert (executor.runs, executor.settled) == (1 + dropped, 0)
+    assert executor.dropped >= executor.runs
+    assert {(item.commit_id, item.parent_id, item.newest_id, item.named) for item in store.commits} == {
+        (b"x", b"p", b"", True)
+    }
