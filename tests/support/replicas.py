@@ -81,7 +81,13 @@ class Report:
     """Calls whose block number or time lay before an earlier one."""
     shares: list[float] = field(default_factory=list)
     """Executed transactions of each VM service over the fair share."""
-    slowest_s: float = 0.0
+    times_s: list[float] = field(default_factory=list)
+    """Seconds that each call took."""
+
+    @property
+    def slowest_s(self) -> float:
+        """Seconds that the slowest call took."""
+        return max(self.times_s, default=0.0)
 
     @property
     def rate(self) -> float:
@@ -207,7 +213,7 @@ class Replicas:
                 report.refusals[error.reason] += 1
             except TransactionError as error:
                 report.failures.append(str(error))
-            report.slowest_s = max(report.slowest_s, time.monotonic() - began)
+            report.times_s.append(time.monotonic() - began)
             at += load.callers  # the same account and contract where each caller has its own
 
     def block_times(self) -> list[tuple[int, int]]:
