@@ -6,10 +6,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.client import Account, KeyPair, key_files
+from gateway.client import Account, Client, KeyPair, key_files
+from iost.gateway.v1.inspection_service_pb2 import EventCursor
 from tests.support.waiting import until
 
 Start = Callable[..., Awaitable[Process]]
@@ -61,6 +63,26 @@ async def test_ctrl_c_ends_events_without_a_word(world, start: Start, posted: bo
         assert b"first" in await process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert await ended(process) == (130, b"", b"")
+
+
+async def test_an_interrupt_between_asking_and_waiting_ends_an_iterator(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = asyncio.run_coroutine_threadsafe
+
+    def interrupted(work: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", real)
+        real(work, loop)
+        raise KeyboardInterrupt
+
+    def follow() -> None:
+        with Client(world.address) as client:
+            items = client.events(cursor=EventCursor())
+            next(items)
+            monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(items)
+
+    world.state.post("first")
+    await asyncio.wait_for(asyncio.to_thread(follow), 10)
 
 
 async def test_ctrl_c_ends_a_call_that_waits_for_its_answer(world, start: Start, tmp_path: Path) -> None:
