@@ -59,6 +59,7 @@ class Model:
     blocks: dict[bytes, ModelBlock] = field(default_factory=dict)
     head: bytes = b""
     final: bytes = b""
+    hashes: dict[bytes, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Starts with the empty store."""
@@ -119,6 +120,7 @@ class Model:
         """Forgets blocks; the head goes where it must when it is among them."""
         for name in dropped:
             del self.blocks[name]
+            self.hashes.pop(name, None)
         if self.head in dropped:
             self.head = head
 
@@ -203,7 +205,9 @@ class StoreMachine(RuleBasedStateMachine):
             entries, _ = await self.store.reader.get_many(View(block_id=base.name or None), read)
             reads = {key: entry.version for key, entry in zip(read, entries, strict=True)}
             record = transaction(f"t{self.count}", "event")
-            batch = WriteBatch(name, writes, parent_id=parent, reads=reads, transactions=[record])
+            batch = WriteBatch(
+                name, writes, parent_id=parent, reads=reads, transactions=[record], answer=b"answer " + name
+            )
             preview = await self.store.committer.preview(batch)
             result = await self.store.committer.commit(batch)
             assert result == preview
@@ -362,11 +366,47 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def look_up_receipts(self) -> None:
         """Receipts of the main chain are found, and no others."""
+        self.receipts_at(View(), self.model.head)
+
+    def receipts_at(self, view: View, name: bytes) -> None:
         names = [b"t%d" % number for number in range(1, self.count + 1)]
-        found = self.run(self.store.reader.receipts(names))
-        chain = {block.name: block.version for block in self.model.chain(self.model.head)}
+        found = self.run(self.store.reader.receipts(names, view))
+        chain = {block.name: block.version for block in self.model.chain(name)}
         expected = [chain.get(b"c%d" % number) for number in range(1, self.count + 1)]
         assert [receipt and receipt.version for receipt in found] == expected
+
+    @rule(choice=choices)
+    def look_up_a_block(self, choice: int) -> None:
+        """A block on any branch is found whole, with its hash, and so are the receipts of its chain and no others."""
+        if not (names := self.readable()):
+            return
+        name = names[choice % len(names)]
+        block, parent = self.model.blocks[name], self.model.blocks[self.model.blocks[name].parent]
+        self.receipts_at(View(block_id=name), name)
+        stored = self.run(self.store.committer.stored_block(name))
+        assert (stored.summary.parent_id, stored.summary.version) == (parent.name, block.version)
+        assert (stored.summary.commitment, stored.summary.block_hash) == (
+            block.commitment,
+            self.model.hashes.get(name, b""),
+        )
+        assert stored.answer == b"answer " + name
+        view = self.run(self.store.reader.open_view(parent.version, parent.name, 100, [], View(block_id=name)))
+        assert view.complete == (parent.version >= self.store.tree.root.version and block.version > 1)
+        if view.complete:
+            assert set(view.changed_keys) == set(block.writes)
+
+    @rule(choice=choices, block_hash=st.sampled_from([b"h", b"i"]))
+    def record_a_hash(self, choice: int, block_hash: bytes) -> None:
+        """The first hash of a block stays."""
+        if not (names := self.readable()):
+            return
+        name = names[choice % len(names)]
+        known = self.model.hashes.setdefault(name, block_hash)
+        if known == block_hash:
+            self.run(self.store.committer.record_hash(name, block_hash))
+        else:
+            error = self.refusal(lambda store: store.committer.record_hash(name, block_hash))
+            assert error.reason == "BLOCK_HASH_DIFFERS"
 
     @invariant()
     def heads_agree(self) -> None:
