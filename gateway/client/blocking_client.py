@@ -10,7 +10,6 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -22,9 +21,6 @@ from gateway.client.calls import DEFAULT_TARGET
 P = ParamSpec("P")
 R = TypeVar("R")
 _END = object()
-
-_LOOK_S = 0.2
-"""How often a waiting thread looks up: a signal that comes just before it begins to wait does not wake it."""
 
 
 def _blocking(
@@ -47,22 +43,22 @@ def _blocking_iterator(
     @functools.wraps(method)
     def iterate(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         items: Any = method(self._client, *args, **kwargs)
-        turn = asyncio.Lock()
         running: asyncio.Task[Any] | None = None
 
         async def step() -> Any:  # noqa: ANN401
             nonlocal running
             running = asyncio.current_task()
-            async with turn:
+            try:
                 return await anext(items, _END)
+            finally:
+                running = None
 
         async def end() -> None:
-            # Ctrl-C between asking for a step and waiting for it leaves a step that nothing has cancelled.
-            if running is not None and not running.cancelling():
+            # Ctrl-C can leave a step running whose future the caller never got; the iterator closes only after it.
+            if running is not None:
                 running.cancel()
-            # Until a step that is being cancelled has ended, the iterator cannot be closed.
-            async with turn:
-                await items.aclose()
+                await asyncio.wait((running,))
+            await items.aclose()
 
         try:
             while True:
@@ -93,9 +89,6 @@ class Client:
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            while not future.done():
-                with suppress(TimeoutError):  # one of the call's own comes again below
-                    return future.result(_LOOK_S)
             return future.result()
         except BaseException:
             # Ctrl-C while waiting: the call must not go on without a caller.

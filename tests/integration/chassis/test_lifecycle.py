@@ -121,7 +121,7 @@ def test_a_call_in_flight_finishes_while_new_ones_are_refused() -> None:
 
 
 def test_calls_longer_than_the_grace_are_told_to_go_elsewhere() -> None:
-    with running("--drain-ms=300") as (process, channel):
+    with running("--drain-ms=3000") as (process, channel):
         method = channel.unary_unary(f"/{SERVICE}/Call", StringValue.SerializeToString, StringValue.FromString)
         streaming = channel.unary_stream(f"/{SERVICE}/Stream", StringValue.SerializeToString, StringValue.FromString)
         call(channel, "connect")
