@@ -38,6 +38,9 @@ CALM_BATCHES = 50
 MAX_HOLD_S = 0.05
 """Longest time for which a contended lane is held back: several ordinary batches."""
 
+HOLD_DECAY = 0.9
+"""What is left of that time after a batch that did not wait."""
+
 LEAST_HOLD_S = 0.001
 """Shortest time for which it is worth it."""
 
@@ -91,8 +94,8 @@ class CommitLane(Lane):
     """A lane that adapts to contention.
 
     Its limit follows additive increase, multiplicative decrease. Its batches wait for others' commits before they are
-    gathered rather than after: one that waited with its view holds the next one back for half that time, so that the
-    callers who come meanwhile share it.
+    gathered rather than after: each that waited with its view holds the following ones back longer, so that the callers
+    who come meanwhile share them.
     """
 
     def __init__(self, most: Callable[[], int]) -> None:
@@ -110,7 +113,8 @@ class CommitLane(Lane):
 
     def learn(self, figures: channel.Figures) -> None:
         """Adapts to the runs that a batch lost and the time that it waited for others."""
-        self._hold_s = min(MAX_HOLD_S, (self._hold_s + figures.wait_ms / 1000) / 2)
+        waited_s = figures.wait_ms / 1000
+        self._hold_s = min(MAX_HOLD_S, self._hold_s + waited_s / 2) if waited_s else self._hold_s * HOLD_DECAY
         self.held_until = time.monotonic() + self._hold_s if self._hold_s >= LEAST_HOLD_S else 0.0
         limit = self.limit or 1
         if figures.conflict_count or figures.wait_count:

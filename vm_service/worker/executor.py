@@ -165,11 +165,12 @@ class Executor:
 
     def _wish(self, batch: Batch) -> tuple[PlaceWish | None, Sequence[str]]:
         """Returns the wish for a place with the cells that the batch will probably contend for, and keys to read."""
+        current = self._contention.current(self._cached)
+        keys = self._predictor.predict(_calls_of(batch), current)
         if batch.place is None:
-            return None, self._predictor.predict(_calls_of(batch), self._cached)
-        expected = self._predictor.predict(_calls_of(batch), ())
-        cells = {*batch.place.cells, *self._contention.cells(expected)}
-        return replace(batch.place, cells=cells), [key for key in expected if key not in self._cached]
+            return None, keys
+        cells = self._contention.cells(self._predictor.predict(_calls_of(batch), ()))
+        return replace(batch.place, cells=cells.union(batch.place.cells)), keys
 
     def contended(self, result: BatchResult) -> Collection[int]:
         """Returns the cells of a batch that others may want to write as well."""
@@ -209,7 +210,7 @@ class Executor:
             self._cached.clear()
         else:
             self._cached.difference_update(changed)
-            self._contention.wrote(changed)
+            self._contention.others_wrote(changed)
         self._cached.update(keys)
         settled, self._settled = self._settled, None
         return {
