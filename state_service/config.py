@@ -87,7 +87,7 @@ class StateConfig(ServerConfig):
     history_bytes: int = setting(
         8 << 30,
         unit="bytes",
-        help="size of the records of folded versions, before compression, beyond which the oldest are removed earlier",
+        help="size of recorded folded versions, before compression, beyond which the oldest go; at most half a volume",
         reason="less than half of the 20 GiB volume of deploy/; docs/state.md counts what it holds",
         minimum=0,
     )

@@ -49,7 +49,7 @@ FIGURES = (
     Figure("history_count", "Folded versions still recorded.", lambda s: len(s.history)),
     Figure("history_oldest_version", "Oldest of them; 0: none.", lambda s: s.history.oldest_version),
     Figure("history_bytes", "Size of their records before compression.", lambda s: s.history.retention.byte_count),
-    Figure("history_limit_bytes", "Limit of history_bytes.", lambda s: s.config.history_bytes),
+    Figure("history_limit_bytes", "Limit of history_bytes.", lambda s: s.history.retention.keep_bytes),
     Figure("folds_total", "Folds.", lambda s: s.flusher.counts.folds),
     Figure("folded_versions_total", "Versions folded.", lambda s: s.flusher.counts.folded_versions),
     Figure("folded_writes_total", "Writes of those versions.", lambda s: s.flusher.counts.folded_writes),

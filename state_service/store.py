@@ -11,6 +11,7 @@ Follow:  L2 or journal -> change feed, events                              see `
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from state_service.recovery import recover
 from state_service.retention import Retention
 from state_service.storage import StorageEngine
 from state_service.tree import Block, BlockTree
+
+HISTORY_SHARE = 2
+"""History takes at most one part in so many of its volume; the rest is for state, which only grows."""
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +105,7 @@ async def open_store(
         raise
     tree = recovered.tree
     cache = Cache(config.cache_bytes, tree.root.version)
-    retention = Retention(config.history_ms, config.history_bytes, config.feed_versions)
+    retention = Retention(config.history_ms, history_bytes(config), config.feed_versions)
     retention.load(recovered.segments)
     retention.adopt(recovered.recorded_from, tree.root.version, time.time_ns() // 1_000_000)
     history = History(
@@ -128,3 +132,15 @@ async def open_store(
     flusher.start()
     store.on_published(())
     return store
+
+
+def history_bytes(config: StateConfig) -> int:
+    """Returns how many bytes of history are kept: the setting, but at most a part of the volume that holds the store.
+
+    A full disk refuses every write, the removal of history included, so history alone must never fill it.
+    """
+    try:
+        volume = shutil.disk_usage(config.data_dir).total
+    except FileNotFoundError:  # an engine that has no folder
+        return config.history_bytes
+    return min(config.history_bytes, volume // HISTORY_SHARE)

@@ -1,8 +1,10 @@
 """How long folded versions stay recorded: by age and size, at least as many as are held, in bounded memory."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from state_service.feed import Position
 from state_service.memory import MemoryDisk, MemoryEngine
 from state_service.retention import Retention, read_segments
 from state_service.storage import EngineBatch, Space
-from state_service.store import Store, open_store
+from state_service.store import Store, history_bytes, open_store
 from tests.support.state_store import QUIET, commit, fold, opened, verify_closed
 
 DAY = 86_400_000
@@ -189,3 +191,13 @@ async def test_a_removal_that_a_crash_interrupted_is_done_after_the_restart(cloc
     await fold(store)
     assert store.history.oldest_version == 19
     await store.close()
+
+
+def test_history_takes_at_most_half_of_its_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = StateConfig(data_dir=tmp_path, history_bytes=1000)
+    assert history_bytes(config) == 1000
+    usage = shutil.disk_usage(tmp_path)._replace(total=600)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert history_bytes(config) == 300
+    monkeypatch.undo()
+    assert history_bytes(StateConfig(data_dir=tmp_path / "absent", history_bytes=1000)) == 1000
