@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from chassis.errors import from_rpc_error
 from iost.keda.v1 import external_scaler_pb2 as scaler_pb
 from iost.keda.v1 import external_scaler_pb2_grpc as scaler_rpc
 from iost.vm.v1 import execution_service_pb2 as pb
@@ -51,7 +52,9 @@ def test_an_open_stream_of_the_external_scaler_holds_no_drain_up(tmp_path: Path)
         stream = scaler_rpc.ExternalScalerStub(world.channel).StreamIsActive(scaler_pb.ScaledObjectRef(name="vm"))
         next(stream)
         assert world.vm.stop() == 0
-        assert list(stream) == []
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+        assert from_rpc_error(caught.value).reason == "SERVICE_DRAINING"
 
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
