@@ -7,9 +7,14 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent
 KINDS = ("unit", "integration", "conformance", "e2e", "fault", "bench")
+
+# A loaded machine is no fault: no property may depend on how long an example takes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,8 +1,7 @@
 """Speed of a whole node: three processes, gRPC between them, every commit synced to disk.
 
 - `block_e2e_tx_per_s`: blocks of 1,000 transfers, the work of `engine`, through gateway, VM and state service.
-Signatures are
-  trusted, as from a transaction pool that has checked them (and as in `engine`);
+  Signatures are trusted, as from a transaction pool that has checked them (and as in `engine`);
 - `block_e2e_verified_tx_per_s`: the same with every signature checked by the VM service;
 - `unary_e2e_tx_per_s`: single transactions of 64 callers, every signature checked.
 """
@@ -27,6 +26,7 @@ from iost.chain.v1.block_pb2 import BlockHeader
 from iost.chain.v1.receipt_pb2 import STATUS_CODE_SUCCESS
 from iost.chain.v1.transaction_pb2 import Transaction
 from iost.gateway.v1.block_service_pb2 import ExecuteBlockRequest, ExecuteBlockResponse
+from iost.gateway.v1.inspection_service_pb2 import GetHeadResponse
 from iost.gateway.v1.transaction_service_pb2 import ExecuteTransactionsRequest, ExecuteTransactionsResponse
 from tests.bench.echo import rate
 from tests.support.node import Node
@@ -55,16 +55,26 @@ def transfers() -> Iterator[Transaction]:
         number += 1
 
 
-def blocks(source: Iterator[Transaction], count: int, first_number: int, *, checked: bool) -> list[bytes]:
-    """Makes serialized requests to execute blocks."""
-    made = []
-    for number in range(first_number, first_number + count):
-        batch = [next(source) for _ in range(BLOCK_TRANSACTIONS)]
+class Blocks:
+    """Makes serialized requests to execute blocks, each to be the child of the one before."""
+
+    def __init__(self, source: Iterator[Transaction], head: GetHeadResponse) -> None:
+        self._source = source
+        self._number = head.number
+        self._hash = head.block_hash
+
+    def take(self, count: int, *, checked: bool) -> list[bytes]:
+        """Makes the next requests."""
+        return [self._next(checked).SerializeToString() for _ in range(count)]
+
+    def _next(self, checked: bool) -> ExecuteBlockRequest:
+        batch = [next(self._source) for _ in range(BLOCK_TRANSACTIONS)]
+        self._number += 1
         # Later than its transactions.
-        header = BlockHeader(number=number, parent_hash=bytes(32), witness="witness", time_ns=time.time_ns())
-        request = ExecuteBlockRequest(header=header, transactions=batch, signatures_checked=checked)
-        made.append(request.SerializeToString())
-    return made
+        header = BlockHeader(number=self._number, parent_hash=self._hash, witness="witness", time_ns=time.time_ns())
+        # A block that is named has its id for a hash.
+        self._hash = self._number.to_bytes(32, "big")
+        return ExecuteBlockRequest(block_id=self._hash, header=header, transactions=batch, signatures_checked=checked)
 
 
 async def measure_blocks(channel: grpc.aio.Channel, requests: list[bytes]) -> float:
@@ -101,13 +111,13 @@ async def measure_unary(channel: grpc.aio.Channel, source: Iterator[Transaction]
     return measured
 
 
-async def measure(address: str, head: int) -> dict[str, float]:
+async def measure(address: str, head: GetHeadResponse) -> dict[str, float]:
     """Measures all three against a gateway."""
     source = transfers()
-    count = BLOCK_COUNT + WARM_UP_BLOCKS
+    blocks, count = Blocks(source, head), BLOCK_COUNT + WARM_UP_BLOCKS
     async with aio_channel(address) as channel:
-        trusted = await measure_blocks(channel, blocks(source, count, head + 1, checked=True))
-        verified = await measure_blocks(channel, blocks(source, count, head + 1 + count, checked=False))
+        trusted = await measure_blocks(channel, blocks.take(count, checked=True))
+        verified = await measure_blocks(channel, blocks.take(count, checked=False))
         unary = await measure_unary(channel, source)
     return {
         "block_e2e_tx_per_s": round(trusted),
@@ -128,7 +138,7 @@ def run() -> dict[str, float]:
             file.write_text(genesis.document({user.name: user for user in (Account(ADMIN, KEY), *USERS)}))
             genesis.apply(file, state.address)
             with Client(gateway.address) as client:
-                head = client.head().number
+                head = client.head()
             return uvloop.run(measure(gateway.address, head))
 
 

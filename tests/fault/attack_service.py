@@ -83,7 +83,9 @@ class Range:
     def _run(self, made: transaction_pb2.Transaction) -> pb.TransactionOutcome:
         head = self._world.head()
         now_ns = max(time.time_ns(), head.time_ns + 1)
-        header = block_pb2.BlockHeader(number=head.number + 1, parent_hash=bytes(32), witness="witness", time_ns=now_ns)
+        header = block_pb2.BlockHeader(
+            number=head.number + 1, parent_hash=head.block_hash, witness="witness", time_ns=now_ns
+        )
         return self._world.execute(made, header=header).outcomes[0]
 
     def judge(self, payload: Mapping[str, Any]) -> Verdict:

@@ -111,7 +111,9 @@ def test_a_block_leaves_the_stopped_transaction_out_and_its_validation_fails_as_
     made = [world.signer.transfer(world.users[1], world.users[2]), spin(world, contract)]
     again = [made[0], spin(world, contract)]
     head = world.head()
-    header = block_pb2.BlockHeader(number=head.number + 1, witness="witness", time_ns=time.time_ns())
+    header = block_pb2.BlockHeader(
+        number=head.number + 1, witness="witness", time_ns=max(time.time_ns(), head.time_ns + 1)
+    )
     block = world.execution.ExecuteBlock(
         pb.ExecuteBlockRequest(header=header, transactions=made, parent_id=head.block_id)  # type: ignore[arg-type]
     )
