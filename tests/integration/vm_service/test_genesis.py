@@ -8,6 +8,7 @@ import pytest
 
 from chassis.channels import sync_channel
 from chassis.errors import from_rpc_error
+from iost.chain.v1.block_pb2 import BlockHeader
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.state.v1 import inspection_service_pb2_grpc as inspection_rpc
 from iost.state.v1 import state_service_pb2 as state_pb
@@ -267,16 +268,29 @@ def test_genesis_is_final_and_applying_it_again_changes_nothing(file: Path, tmp_
     assert from_rpc_error(caught.value).code is grpc.StatusCode.FAILED_PRECONDITION
 
 
+def test_another_genesis_is_refused_by_a_chain_that_began(file: Path, tmp_path: Path) -> None:
+    with running_state(tmp_path / "state") as state:
+        assert command(file, f"--state-address={state.address}")[0] == 0
+        for moment in ("2025-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
+            file.write_text(FILE.replace("2026-01-01T00:00:00Z", moment), "utf-8")
+            code, output = command(file, f"--state-address={state.address}")
+            assert code == 6
+            assert "STORE_NOT_EMPTY" in output
+            assert "is not empty: it has version 1" in output
+
+
+@pytest.mark.parametrize("with_header", [False, True])
 def test_of_two_geneses_at_the_same_time_one_is_refused(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_header: bool
 ) -> None:
     other = build(load(READY, {"admin": KEY}))
+    header = BlockHeader(time_ns=2 * 10**18).SerializeToString() if with_header else b""
     commit = StateClient.commit
 
     def overtaken(store: StateClient, request: CommitRequest, *, validate_only: bool = False) -> Committed:
         answer = commit(store, request, validate_only=validate_only)
         if validate_only:
-            commit(store, CommitRequest(other.commit_id, b"", {}, other.writes))
+            commit(store, CommitRequest(other.commit_id, b"", {}, other.writes, header=header))
         return answer
 
     monkeypatch.setattr(StateClient, "commit", overtaken)
