@@ -25,9 +25,11 @@ tx_app = typer.Typer(
 CHECKED = (
     ("checked", "form, size, chain id, time and expiry, gas limit and ratio"),
     ("", "signatures, permissions of publisher and signers, gas of the publisher"),
-    ("", "then all actions, alone, on the newest state; nothing was kept"),
 )
 """What validation checks; the first check that fails refuses the transaction."""
+
+EXECUTED = ("", "then all actions, alone, on the newest state; nothing was kept")
+REFUSED = ("", "the first check that fails refuses the transaction; no action ran")
 
 _MAX_SIGNED_GAS = transactions.PUBLISH_GAS_LIMIT // options.GAS_UNIT
 
@@ -209,7 +211,7 @@ def validate(
     with connect(gateway) as client:
         outcome = client.validate([transaction], trace=True).outcomes[0]
         (known,) = client.receipts([canonical.transaction_hash(transaction)])
-    _show(outcome, as_json, notes=CHECKED)
+    _show(outcome, as_json, notes=[*CHECKED, EXECUTED if outcome.HasField("receipt") else REFUSED])
     if known.HasField("receipt"):
         text = f"the transaction was executed in version {known.version}; sending it again answers that receipt"
         print_notice(text, as_json, reason="DUPLICATE", metadata={"version": known.version})
