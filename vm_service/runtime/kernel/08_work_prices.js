@@ -8,6 +8,8 @@
     gas: [
       ['freeDepth', 60000, 'slots (8 bytes) of the stack that a call may fill at no price: about 1,300 calls of a small function inside each other'],
       ['slot', 6, 'each slot beyond them, once, in steps of 10,000'],
+      ['freeChain', 16, 'prototypes above an object at no price; an array that is given others than its own counts for 12 objects'],
+      ['chain', 1000, 'each further one, times how many there are, when an object becomes the prototype of another'],
       ['freeKeys', 1000, 'different keys that a transaction may touch at no further price; those of one transfer count as one, and so do those that count up (`item7`, `item8`, …)'],
       ['key', 20000, 'each further one: it may cost a trip to the store'],
       ['freePayers', 64, 'payers of RAM in one frame at no further price; 300 for each further one'],
@@ -59,7 +61,7 @@
     spread: [
       ['list', 50, 'a `...`'],
       ['item', 3, 'an item of more than 64'],
-      ['step', 4, 'a step of an iterator'],
+      ['step', 4, 'a step of an iterator; of `yield*` in each of the generators that wait for one another'],
       ['argument', 2, 'an argument of a call'],
     ],
     object: [
@@ -80,11 +82,12 @@
       ['name', 50, 'a property whose name is a text made while the code runs, or a number that is no index, written'],
       ['far', 30, 'a property whose name is a number above 1,024, written'],
       ['step', 6, 'a prototype above the first eight of an object that becomes a text or number'],
+      ['chain', 2, 'a prototype above the first four of the longest chain that the action has made: at each `in` and `instanceof`, each step of `for of`, `yield*` and `...`, each item that a callback is called with, that is applied or copied, and each of an array with gaps'],
     ],
     functions: [
       ['bind', 100, '`bind`, and 1 for each argument'],
       ['argument', 1, 'an item of the list of `apply`'],
-      ['defaultValue', 1, 'a default value, or a step of `yield*`'],
+      ['defaultValue', 1, 'a default value'],
     ],
     literal: [
       ['class', 200, 'a class made'],
@@ -99,6 +102,7 @@
       ['array', 5, 'a list made'],
       ['slot', 1, 'a property or item of it; a name of a function beyond 32'],
       ['entry', 8, 'a property of an object of more than 100'],
+      ['strings', 100, 'the list of texts of a tagged template, once in a call'],
       ['node', 1 / 4, 'a node of code beyond 100, and beyond eight for each unit of its gas'],
     ],
     number: [

@@ -31,6 +31,7 @@
     done = 0; // units of work done by the running sandboxes and those that they called
     earned = 0; // gas that the callers of the running sandbox had used when they called
     items = 0; // of arrays that were made of a length
+    toll = 0; // units of work for a step along the longest chain of prototypes (v1/19_chains.js)
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
     unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
@@ -126,7 +127,7 @@
       else {
         meter.earned = meter.done = 0;
         meter.roof = FREE_DEPTH;
-        meter.items = 0;
+        meter.items = meter.toll = 0;
       }
       meter.ceiling = whole(limit);
       meter.left = meter.dead === null ? meter.ceiling : SPENT;

@@ -19,12 +19,25 @@
   const INDEX_UNITS = 10; // an index has at most so many digits
 
   const ROW_PROTOTYPE = Array.prototype;
-  const loose = new WeakMap(); // arrays that may be tables
+  let loose = new WeakMap(); // arrays that may be tables
+  let isUsed = false; // whether any are
 
   // Remembers what is about to lose its form; passes it through.
   function loosen(array) {
-    if (ArrayIsArray(array)) loose.set(array, true);
+    if (ArrayIsArray(array)) mark(array);
     return array;
+  }
+
+  function mark(array) {
+    loose.set(array, true);
+    isUsed = true;
+  }
+
+  // Lists that outlive a call (of a shared number) have their form again in the next one.
+  function forget() {
+    if (!isUsed) return;
+    loose = new WeakMap();
+    isUsed = false;
   }
 
   const isRow = (array) => ObjectGetPrototypeOf(array) === ROW_PROTOTYPE && !loose.has(array);
@@ -68,7 +81,7 @@
     if (isIndex && index <= SHORT) return index;
     if (ArrayIsArray(object)) {
       if (isIndex && index <= object.length) return index;
-      loose.set(object, true);
+      mark(object);
       meter.work(isIndex ? gapWork(index - object.length) : NAMED_WORK);
     } else if (!isIndex) meter.work(NAME_WORK);
     else if (index > FAR) meter.work(FAR_WORK);
@@ -80,14 +93,14 @@
     const isIndex = typeof name === 'string' && name.length <= INDEX_UNITS && `${name >>> 0}` === name;
     if (isIndex) at(array, name >>> 0);
     else {
-      loose.set(array, true);
+      mark(array);
       meter.work(NAMED_WORK);
     }
   }
 
   // Work of an engine method that walks an array, `units` for each item of a table, and for going about it slowly.
   function payForm(array, units) {
-    if (!isRow(array)) meter.work((array.length + 1) * units);
+    if (!isRow(array)) meter.work((array.length + 1) * (units + meter.toll));
   }
 
   // Work of making an array shorter: of a table, which the last item may leave slowly.
@@ -97,5 +110,5 @@
     meter.work(MOVE_WORK + (length < MAX_ITEMS ? length : MAX_ITEMS) * CUT_WORK);
   }
 
-  V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, LONGEST_ROW, loosen, isRow, at, named, payForm, payCut };
+  V8VM.forms = { listWork, payItems, payListing, TEXT_FACTOR, LARGE, SHORT, LONGEST_ROW, loosen, forget, isRow, at, named, payForm, payCut };
 })(globalThis.V8VM);

@@ -9,7 +9,8 @@
 
   const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
   const { slot: SLOT_GAS } = V8VM.workPrices.gas;
-  const { defaultValue: STEP_WORK } = V8VM.workPrices.functions;
+  const { defaultValue: DEFAULT_WORK } = V8VM.workPrices.functions;
+  const { step: STEP_WORK } = V8VM.workPrices.spread;
   const STEP_SLOTS = 10000; // depth is paid in steps
   const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions)
 
@@ -39,7 +40,7 @@
 
   // The same for a default value: what it calls runs before the function has charged anything.
   function enterDefault(slots) {
-    meter.work(STEP_WORK);
+    meter.work(DEFAULT_WORK);
     return enter(slots);
   }
 
@@ -74,7 +75,7 @@
     }
 
     step(method, value) {
-      meter.work(STEP_WORK);
+      meter.work(STEP_WORK + meter.toll);
       if (!this.inside && (meter.depth += this.slots) > meter.roof) deeper();
       this.inside = true;
       const result = FunctionPrototypeCall(method, this.iterator, value);

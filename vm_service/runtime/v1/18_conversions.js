@@ -13,7 +13,6 @@
   const LONG_TEXT = 64;
   const PLAIN_DIGITS = 20; // units: no more are read quickly, whatever they say
   const FREE_STEPS = 8;
-  const chains = { areLong: false }; // whether a prototype was ever seen that has more above it: until then nobody need count
   const { shown: SHOWN_WORK } = V8VM.workPrices.other;
 
   // Each of the names that a conversion asks for may be looked for in all prototypes.
@@ -26,7 +25,7 @@
   // The primitive value of an object, as the language converts it; what it calls is contract code or priced methods.
   function primitive(value, hint) {
     const saved = enter(PRIMITIVE_SLOTS);
-    if (chains.areLong) payChain(value);
+    if (meter.toll > 0) payChain(value);
     const result = convert(value, hint);
     meter.depth = saved;
     return result;
@@ -98,5 +97,5 @@
     return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
   }
 
-  V8VM.v1.convert = { FREE_STEPS, chains, isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, textLength, scan, scanNumber, LONG_TEXT, READ_WORK };
+  V8VM.v1.convert = { isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, textLength, scan, scanNumber, LONG_TEXT, READ_WORK };
 })(globalThis.V8VM);

@@ -33,7 +33,7 @@
     }
     const list = [];
     for (const item of value) {
-      meter.work(STEP_WORK);
+      meter.work(STEP_WORK + meter.toll);
       ArrayPrototypePush(list, item);
     }
     return list;

@@ -4,32 +4,23 @@
 
   const { ArrayIsArray, ObjectAssign, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
-  const { tooDeep } = V8VM.v1;
-  const { FREE_STEPS, chains, isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
+  const { linkNew, linkClass } = V8VM.v1.chains;
+  const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
-  const CHAIN_LIMIT = 100; // prototypes above an object: every lookup of a missing name walks them all
   const { lost: LOST_WORK, name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
 
-  // Refuses prototype chains that are long enough to make lookups slow.
-  function checkChain(object) {
-    let count = 0;
-    for (let at = object; at !== null && at !== undefined; at = ObjectGetPrototypeOf(at)) if (++count > CHAIN_LIMIT) tooDeep();
-    if (count >= FREE_STEPS) chains.areLong = true;
-    return object;
-  }
-
-  // The same for an object that becomes the prototype of others: an array loses its form.
-  const checkPrototype = (object) => checkChain(forms.loosen(object));
-
   const made = (object) => {
-    meter.work(PROTOTYPE_WORK); // the function may be new as well
-    return checkChain(object);
+    meter.work(PROTOTYPE_WORK); // the function may be new
+    return object;
   };
+
+  // What becomes the prototype of an object literal.
   const prototype = (value) => {
     if (!isObject(value)) return value;
     meter.work(PROTOTYPE_WORK);
-    return checkPrototype(value);
+    linkNew(value);
+    return value;
   };
 
   // What is about to lose a property.
@@ -40,14 +31,17 @@
 
   // What becomes the `prototype` of a function.
   function inherited(value) {
-    if (!isObject(value)) meter.work(NO_PROTOTYPE_WORK);
-    return forms.loosen(value);
+    if (isObject(value)) linkNew(value);
+    else meter.work(NO_PROTOTYPE_WORK);
+    return value;
   }
 
   function base(parent) {
     if (typeof parent === 'function') {
-      checkChain(parent);
-      prototype(prototypeOf(parent));
+      const value = prototypeOf(parent);
+      if (isObject(value)) meter.work(PROTOTYPE_WORK);
+      linkNew(parent);
+      linkClass(value);
     }
     return parent;
   }
@@ -129,5 +123,5 @@
   ObjectAssign(V8VM.v1.helpers, {
     made, prototype, inherited, losing, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
   });
-  ObjectAssign(V8VM.v1, { checkPrototype, payLength });
+  ObjectAssign(V8VM.v1, { inherited, payLength });
 })(globalThis.V8VM);

@@ -2,7 +2,9 @@
 (function (V8VM) {
   'use strict';
 
-  const { EvalError, ObjectAssign, ObjectFreeze, Proxy, ReferenceError, String, SyntaxError } = V8VM.primordials;
+  const { EvalError, ObjectAssign, ObjectDefineProperty, ObjectFreeze, Proxy, ReferenceError, String, SyntaxError } = V8VM.primordials;
+
+  const { strings: STRINGS_WORK } = V8VM.workPrices.literal;
 
   const NONE = ObjectFreeze({ __proto__: null }); // a sloppy global that has not been assigned yet
 
@@ -25,6 +27,14 @@
     throw new SyntaxError(message);
   }
 
-  ObjectAssign(V8VM.v1.helpers, { unknown, known, none: NONE, eval: evaluate, malformed });
+  // The list of texts that a tag is given. The engine would keep one for each place of the image, whatever calls did with it; an
+  // image makes its own in each call (compiler/72_expressions.js).
+  function strings(cooked, raw) {
+    V8VM.meter.work(STRINGS_WORK);
+    ObjectDefineProperty(cooked, 'raw', { __proto__: null, value: ObjectFreeze(raw) });
+    return ObjectFreeze(cooked);
+  }
+
+  ObjectAssign(V8VM.v1.helpers, { strings, unknown, known, none: NONE, eval: evaluate, malformed });
   V8VM.v1.refuseCode = refuseCode;
 })(globalThis.V8VM);

@@ -274,7 +274,7 @@
       let joined = '';
       for (let i = 0; i < number(strings.length); i++) {
         joined += text(strings[i]) + (i < values.length && i + 1 < strings.length ? text(values[i]) : '');
-        meter.work(PART_WORK + joined.length * RAW_WORK);
+        meter.work(PART_WORK + meter.toll + joined.length * RAW_WORK);
       }
       return joined;
     },

@@ -38,7 +38,7 @@
     const claimed = wholeNumber(like.length);
     const length = claimed > 0 ? claimed : 0;
     if (length > MAX_LIKE_LENGTH) throw new RangeError('Invalid array length');
-    meter.work(CALL_WORK + length * LIKE_WORK);
+    meter.work(CALL_WORK + length * (LIKE_WORK + meter.toll));
     const list = [];
     for (let i = 0; i < length; i++) if (i in like) list[i] = like[i];
     list.length = length;
@@ -83,7 +83,7 @@
   // Counts the stack of a method that calls back; returns what to restore.
   function enter(length) {
     const saved = meter.depth;
-    meter.work(length * VISIT_WORK);
+    meter.work(length * (VISIT_WORK + meter.toll));
     if ((meter.depth += CALLBACK_SLOTS) > meter.roof) deeper();
     return saved;
   }

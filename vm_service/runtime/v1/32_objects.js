@@ -8,14 +8,15 @@
     ArrayIsArray, Error, FunctionPrototypeApply, FunctionPrototypeBind, FunctionPrototypeCall, Map, Number,
     NumberIsFinite, NumberIsSafeInteger, NumberParseFloat, NumberParseInt, NumberPrototypeToExponential, NumberPrototypeToFixed, NumberPrototypeToPrecision,
     NumberPrototypeToString, Object, ObjectAssign, ObjectCreate, ObjectDefineProperties, ObjectDefineProperty, ObjectEntries, ObjectFreeze,
-    ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyDescriptors, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
+    ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyDescriptors, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols, ObjectGetPrototypeOf,
     ObjectPrototypeHasOwnProperty, ObjectPrototypePropertyIsEnumerable, ObjectPrototypeToString,
     ObjectIsFrozen, ObjectIsSealed, ObjectKeys, ObjectSeal, ObjectSetPrototypeOf, ObjectValues, RangeError, ReflectConstruct,
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
   const { meter, forms } = V8VM;
+  const { linkNew, linkOld } = V8VM.v1.chains;
   const { number, text, isObject, propertyKey, scanNumber, shown, LONG_TEXT, madeText, SHOWN_WORK } = V8VM.v1.convert;
-  const { checkPrototype, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
+  const { inherited, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
 
   const {
     copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
@@ -28,8 +29,7 @@
   const MATH_GAS = V8VM.prices.math.call;
   const EXACT_DIGITS = 15;
   const MAX_ARGUMENTS = 60000;
-  const MAX_BOUND = 100; // bound functions around one function
-  const MAX_BOUND_ARGUMENTS = 200; // of all of them together: every call copies them at no price
+  const MAX_BOUND_ARGUMENTS = 200; // of a bound function: every call copies them at no price
 
   // -- Object ------------------------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@
 
   // Work of giving an object another prototype.
   function payPrototype(target, proto) {
-    if (isObject(proto)) checkPrototype(proto);
+    linkOld(target, proto);
     meter.work(PROTOTYPE_WORK);
     if (!isObject(target)) return;
     forms.payItems(target);
@@ -88,7 +88,7 @@
     forms.loosen(target);
     const isWatched = ArrayIsArray(target) ? name === 'length' : name === 'prototype' && typeof target === 'function';
     if (!isWatched || !isObject(descriptor) || !('value' in descriptor)) return native(ObjectDefineProperty, target, name, descriptor);
-    const value = name === 'length' ? number(descriptor.value) : forms.loosen(descriptor.value);
+    const value = name === 'length' ? number(descriptor.value) : inherited(descriptor.value);
     if (name === 'length') payLength(target, value);
     const read = { __proto__: null, value };
     for (const field of ['writable', 'enumerable', 'configurable', 'get', 'set']) if (field in descriptor) read[field] = descriptor[field];
@@ -108,7 +108,7 @@
     create(proto, properties) {
       if (isObject(proto)) {
         meter.work(PROTOTYPE_WORK);
-        checkPrototype(proto);
+        linkNew(proto);
       }
       if (properties === undefined) return ObjectCreate(proto);
       payKeys(properties, describeWork);
@@ -191,7 +191,17 @@
 
   // -- Function.prototype ------------------------------------------------------------------------------------------
 
-  const bindings = new WeakMap(); // bound function -> how many there are around the innermost, and their arguments
+  const bindings = new WeakMap(); // bound function -> {target, self, args}
+
+  // What `direct` is, a bound function of a bound function, with the innermost function as its only target: a call or an
+  // `instanceof` would go through all of them.
+  function flattened(direct, { target, self, args }) {
+    const bound = native(FunctionPrototypeBind, target, self, ...args);
+    ObjectDefineProperty(bound, 'length', { __proto__: null, value: direct.length });
+    const prototype = ObjectGetPrototypeOf(direct);
+    if (ObjectGetPrototypeOf(bound) !== prototype) ObjectSetPrototypeOf(bound, prototype);
+    return bound;
+  }
 
   function argumentList(like) {
     if (like === undefined || like === null) return [];
@@ -199,7 +209,7 @@
     const length = number(like.length);
     if (length > MAX_ARGUMENTS) tooDeep();
     if ((meter.depth += length > 0 ? length : 0) > meter.roof) deeper();
-    meter.work(length > 0 ? length * ARGUMENT_WORK : 0);
+    meter.work(length > 0 ? length * (ARGUMENT_WORK + meter.toll) : 0);
     const list = [];
     for (let i = 0; i < length; i++) list[i] = like[i];
     return list;
@@ -214,14 +224,16 @@
       return result;
     },
     bind(self, ...args) {
-      const outer = bindings.get(this);
-      const depth = 1 + (outer === undefined ? 0 : outer.depth);
-      const count = args.length + (outer === undefined ? 0 : outer.count);
-      if (depth > MAX_BOUND || count > MAX_BOUND_ARGUMENTS) tooDeep();
-      meter.work(BIND_WORK + args.length * ARGUMENT_WORK);
-      const bound = native(FunctionPrototypeBind, this, self, ...args);
-      ObjectDefineProperty(bound, 'name', { __proto__: null, value: madeText(bound.name) }); // else it is made of all names below whenever it is read
-      bindings.set(bound, { depth, count });
+      const inner = bindings.get(this);
+      const count = args.length + (inner === undefined ? 0 : inner.args.length);
+      if (count > MAX_BOUND_ARGUMENTS) tooDeep();
+      meter.work(BIND_WORK + count * ARGUMENT_WORK);
+      const direct = native(FunctionPrototypeBind, this, self, ...args);
+      const name = madeText(direct.name);
+      const binding = inner === undefined ? { target: this, self, args } : { ...inner, args: [...inner.args, ...args] };
+      const bound = inner === undefined ? direct : flattened(direct, binding);
+      ObjectDefineProperty(bound, 'name', { __proto__: null, value: name }); // else it is made of all names below whenever it is read
+      bindings.set(bound, binding);
       return bound;
     },
     // The text of a function is nobody's business.
@@ -324,7 +336,7 @@
     },
   };
 
-  function forgetSymbols() {
+  function forget() {
     if (registry.size === 0) return;
     registry = new Map();
     registered = new Map();
@@ -392,6 +404,6 @@
 
   V8VM.v1.objects = {
     objectStatics, objectMethods, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
-    symbolStatics, symbolMethods, forgetSymbols, errorConstructors, errorMethods, errorStatics, mathFunctions,
+    symbolStatics, symbolMethods, forget, errorConstructors, errorMethods, errorStatics, mathFunctions,
   };
 })(globalThis.V8VM);

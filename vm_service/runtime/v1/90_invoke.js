@@ -160,11 +160,18 @@
     return resultText(FunctionPrototypeApply(target, obj, args));
   }
 
+  // An outermost call finds nothing of the one before it, however that ended.
+  function forget() {
+    V8VM.forms.forget();
+    V8VM.v1.chains.forget();
+    V8VM.v1.objects.forget();
+  }
+
   // Calls a method of an installed image with `limit` gas. Never throws, except for the stops that are not the contract's.
   function invoke(key, method, args, limit) {
     const saved = meter.enter(limit);
     meter.depth += CALL_SLOTS;
-    meter.running++;
+    if (meter.running++ === 0) forget();
     let result = '';
     let failure = null;
     try {
@@ -179,7 +186,7 @@
     }
     const gas = meter.used;
     meter.leave(saved);
-    if (--meter.running === 0) V8VM.v1.objects.forgetSymbols();
+    meter.running--;
     if (failure === null) return { ok: true, result, gas };
     V8VM.v1.numbers.reset();
     if (meter.dead !== null && meter.dead !== 'gas') throw STOP;

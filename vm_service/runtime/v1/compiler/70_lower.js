@@ -37,6 +37,7 @@
       this.needed = new Set(); // those that this contract uses
       this.helpers = new Set();
       this.written = new Set(); // names of properties that the text writes
+      this.templates = []; // helpers' names that hold lists of texts for tags
       this.implicit = new Set([...analysis.implicitGlobals].filter((name) => !endowments.has(name)));
       this.open = null;
       this.isRaw = layout === null; // code that runs as it is

@@ -37,6 +37,7 @@
     },
 
     loopBody(loop, prefix = []) {
+      const toll = loop.type === 'ForOfStatement' ? [tree.statement(this.toll())] : [];
       this.open = null;
       const charged = this.charge(this.layout.bodies.get(loop).total);
       this.layout.bodies.get(loop).taken = true;
@@ -45,7 +46,12 @@
       const work = this.regionWork([loop.test, loop.update, ...list]);
       const inner = this.statements(list);
       this.open = null;
-      return tree.block([...prefix, tree.statement(charged), ...work, ...inner]);
+      return tree.block([...prefix, tree.statement(charged), ...toll, ...work, ...inner]);
+    },
+
+    // What looks for something along a chain of prototypes pays when there is a long one.
+    toll() {
+      return tree.logical('&&', tree.binary('>', this.meter('toll'), tree.literal(0)), this.callHelper('work', this.meter('toll')));
     },
 
     // Variables that a function gets from sloppy functions inside its blocks.

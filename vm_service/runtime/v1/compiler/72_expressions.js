@@ -17,6 +17,8 @@
   const NUMBER_OPERATORS = { __proto__: null, '-': 'negative', '+': 'number', '~': 'complement' };
   const PASSED_BY_NAME = new Set(['Identifier', 'Literal']);
 
+  const textOf = (text) => (typeof text === 'string' ? tree.literal(text) : tree.identifier('undefined')); // malformed escapes have none
+
   const methods = {
     Literal: (node) => tree.literal(node.value),
     ThisExpression: () => ({ type: 'ThisExpression' }),
@@ -44,7 +46,7 @@
       const left = this.expression(node.left);
       const right = this.expression(node.right);
       this.impure();
-      return tree.binary(node.operator, node.operator === 'in' ? this.named(node.left, left) : left, right);
+      return tree.sequence(this.toll(), tree.binary(node.operator, node.operator === 'in' ? this.named(node.left, left) : left, right));
     },
 
     UnaryExpression(node) {
@@ -140,10 +142,17 @@
     TaggedTemplateExpression(node) {
       const { tag, quasi } = node;
       if (tag.name === '_IOSTTemplateTag' && this.isHelperName(tag)) return this.template(quasi);
-      const lowered = { type: 'TaggedTemplateExpression', tag: this.expression(tag), quasi: null };
-      lowered.quasi = { ...quasi, expressions: quasi.expressions.map((part) => this.expression(part)) };
-      this.impure();
-      return lowered;
+      const callee = this.expression(tag);
+      return { type: 'CallExpression', callee, arguments: [this.strings(quasi), ...this.args(quasi.expressions)] };
+    },
+
+    // The list of texts of a tagged template: made where it is first needed, the same in all of a call.
+    strings(quasi) {
+      const name = tree.helper(`strings${this.templates.length}`);
+      this.templates.push(name);
+      const list = (kind) => ({ type: 'ArrayExpression', elements: quasi.quasis.map(({ value }) => textOf(value[kind])) });
+      const made = tree.assign(name, this.callHelper('strings', list('cooked'), list('raw')));
+      return tree.choice(tree.binary('===', name, tree.identifier('undefined')), made, name);
     },
 
     template(quasi) {

@@ -45,6 +45,7 @@
   function scriptTree(lowering, body) {
     const implicit = [...lowering.implicit].map((name) => [lowering.spell(name), lowering.helper('none')]);
     if (implicit.length > 0) body.unshift(declaration('let', implicit));
+    if (lowering.templates.length > 0) body.unshift(declaration('let', lowering.templates.map((name) => [name, null])));
     const start = functionOf([...lowering.needed].map(tree.identifier), [...lowering.temporaries(), ...body]);
     const source = tree.helper('h');
     const helpers = [...lowering.helpers].map((name) => [tree.helper(name), tree.member(source, name)]);

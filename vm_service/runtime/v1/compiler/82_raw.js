@@ -14,7 +14,9 @@
     if (node.type === 'Identifier' && lowering.references.has(node)) return lowering.Identifier(node);
     if (node.type === 'UnaryExpression' && node.operator === 'typeof' && node.argument.type === 'Identifier') return lowering.typeofName(node.argument);
     if (tree.isFunction(node) && lowering.early.has(node)) return { ...resolvedParts(node, lowering), ...lowering.unreadable(node) };
-    return resolvedParts(node, lowering);
+    const parts = resolvedParts(node, lowering);
+    if (node.type !== 'TaggedTemplateExpression') return parts;
+    return { type: 'CallExpression', callee: parts.tag, arguments: [lowering.strings(node.quasi), ...parts.quasi.expressions] };
   }
 
   function resolvedParts(node, lowering) {
