@@ -24,7 +24,7 @@ All changes happen on the event loop without waiting, so each is atomic.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chassis.errors import DrainingError
@@ -387,12 +387,3 @@ class Places:
         if until > now:
             await asyncio.wait(futures, timeout=until - now, return_when=asyncio.FIRST_COMPLETED)
         return any(future.done() for future in futures) or (place.arrived and deadline > now)
-
-    def __iter__(self) -> Iterator[HeldPlace]:
-        """Yields the places in their order."""
-        return iter(self._order)
-
-
-def _finish(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
