@@ -115,8 +115,9 @@ test-e2e: $(EXAMPLE)/node_modules/.installed
 test-unit test-integration test-conformance test-e2e test-fault: test-%: setup  ## one kind of tests
 	$(PYTEST) -m $*
 
-test-long: setup  ## concurrent histories under every fault, about two minutes a round; ROUNDS=5
+test-long: setup  ## every fault under load, two minutes a round (ROUNDS=5); several VM services for five minutes
 	$(PY) -m tests.fault --only consistency --rounds $(if $(filter command line,$(origin ROUNDS)),$(ROUNDS),5)
+	$(PY) -m tests.fault.replicas --seconds 60
 
 fault: setup  ## crash and failpoint rounds; ROUNDS=N
 	$(PY) -m tests.fault --rounds $(ROUNDS)
