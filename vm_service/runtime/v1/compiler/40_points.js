@@ -28,7 +28,7 @@
 
   class Layout {
     constructor() {
-      this.entries = new Map(); // offset -> entries in writing order
+      this.entries = new Map(); // offset -> {closing: entries, the last one in front; others: entries in writing order}
       this.statements = new Map(); // statement or declaration -> the point before it
       this.bodies = new Map(); // loop, or arrow with an expression body -> the point at the start of its body
       this.expressions = new Map(); // expression -> the point before it
@@ -36,28 +36,28 @@
 
     at(offset) {
       let list = this.entries.get(offset);
-      if (list === undefined) this.entries.set(offset, (list = []));
+      if (list === undefined) this.entries.set(offset, (list = { closing: [], others: [] }));
       return list;
     }
 
     open(offset, text) {
-      this.at(offset).push({ kind: 'text', text });
+      this.at(offset).others.push({ kind: 'text', text });
     }
 
     close(offset, text) {
-      this.at(offset).unshift({ kind: 'text', text });
+      this.at(offset).closing.push({ kind: 'text', text });
     }
 
     // A point right behind another statement point shares it.
     point(offset, kind, base = 0) {
-      const list = this.at(offset);
-      const last = list[list.length - 1];
+      const { others } = this.at(offset);
+      const last = others[others.length - 1];
       if (last !== undefined && last.kind === ';') {
         last.total += base;
         return last;
       }
       const point = { kind, total: base };
-      list.push(point);
+      others.push(point);
       return point;
     }
   }

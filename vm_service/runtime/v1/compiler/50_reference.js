@@ -12,7 +12,8 @@
     let text = '';
     let from = 0;
     for (const offset of [...layout.entries.keys()].sort((a, b) => a - b)) {
-      text += printed.slice(from, offset) + layout.entries.get(offset).map(entryText).join('');
+      const { closing, others } = layout.entries.get(offset);
+      text += printed.slice(from, offset) + [...closing.toReversed(), ...others].map(entryText).join('');
       from = offset;
     }
     return text + printed.slice(from);

@@ -20,7 +20,8 @@
       this.end = end; // offset behind its declaration: from there on a use in the same function finds it initialised
       this.skippable = false; // declared inside a switch: a case may jump over the declaration
       this.numeric = kind === 'let' || kind === 'const'; // only ever holds numbers (or is not initialised); see settleNumbers
-      this.values = []; // what is written to it; null: anything
+      this.values = []; // nodes written to it; null: anything
+      this.followers = []; // names that hold numbers only as long as this one does
     }
   }
 
@@ -70,6 +71,21 @@
     return node.type === 'SwitchStatement' ? node.cases.flatMap(({ consequent }) => consequent) : [];
   }
 
+  // Names that the blocks around a node declare: one set for each block, so that a block costs its own names only.
+  class Taken {
+    constructor(names, outer) {
+      this.names = new Set(names);
+      this.outer = outer;
+    }
+
+    has(name) {
+      for (let taken = this; taken !== null; taken = taken.outer) {
+        if (taken.names.has(name)) return true;
+      }
+      return false;
+    }
+  }
+
   // Names that a block or the head of a loop declares for itself.
   function namesOfBlock(node, withFunctions) {
     const declarations = [...statementsOfBlock(node), node.init ?? node.left].filter(Boolean);
@@ -87,6 +103,7 @@
       this.references = new Map(); // Identifier node -> { binding | null, strict }
       this.strictFunctions = new Set();
       this.hoistedBlockFunctions = new Map(); // sloppy function declaration in a block -> its function-level binding
+      this.blockFunctionNames = new Map(); // function or program -> names of these bindings, in the order of the declarations
       this.implicitGlobals = new Set(); // names that sloppy code assigns without declaring
       this.top = new Scope(null, program, true);
       this.declareVariables(program, this.top, false);
@@ -96,33 +113,41 @@
       this.settleNumbers();
     }
 
-    // Takes every name for a number and drops those that may hold anything else, until no more fall.
+    // Takes every name for a number and drops those that may hold anything else, each with the names that follow it. Each
+    // value is read once, and each name drops once.
     settleNumbers() {
-      let dropped = true;
-      while (dropped) {
-        dropped = false;
-        for (const binding of this.bindings) {
-          if (!binding.numeric || binding.values.every((value) => this.yieldsNumber(value))) continue;
-          binding.numeric = false;
-          dropped = true;
-        }
+      const dropped = [];
+      for (const binding of this.bindings) {
+        if (binding.numeric && !binding.values.every((value) => this.mayYieldNumber(value, binding))) dropped.push(binding);
+      }
+      while (dropped.length > 0) {
+        const binding = dropped.pop();
+        if (!binding.numeric) continue;
+        binding.numeric = false;
+        for (const follower of binding.followers) dropped.push(follower);
       }
     }
 
-    // Whether a value is a number whatever its parts are (there is no BigInt).
-    yieldsNumber(node) {
+    // Whether a value is a number (there is no BigInt) as long as the names in it are; `binding` follows these names.
+    mayYieldNumber(node, binding) {
       if (!node) return false;
       if (node.type === 'Literal') return typeof node.value === 'number';
-      if (node.type === 'Identifier') return this.references.get(node)?.binding?.numeric === true;
+      if (node.type === 'Identifier') return this.follow(this.references.get(node)?.binding, binding);
       if (node.type === 'UpdateExpression') return true;
       if (node.type === 'UnaryExpression') return node.operator === '-' || node.operator === '+' || node.operator === '~';
       if (node.type !== 'CallExpression' || node.callee.name !== '_IOSTBinaryOp') return false;
       const [left, right, { value: operator }] = node.arguments;
-      return RESULT_IS_NUMBER.has(operator) || (operator === '+' && this.yieldsNumber(left) && this.yieldsNumber(right));
+      return RESULT_IS_NUMBER.has(operator) || (operator === '+' && this.mayYieldNumber(left, binding) && this.mayYieldNumber(right, binding));
+    }
+
+    follow(binding, follower) {
+      if (!binding?.numeric) return false;
+      binding.followers.push(follower);
+      return true;
     }
 
     // Declares `var` names of a function body, and sloppy functions inside its blocks. `taken`: names that blocks around declare.
-    declareVariables(node, scope, strict, taken = namesOfBlock(node, false)) {
+    declareVariables(node, scope, strict, taken = new Taken(namesOfBlock(node, false), null)) {
       eachChild(node, (child) => {
         if (isFunction(child) || child.type === 'ClassDeclaration' || child.type === 'ClassExpression') return;
         if (child.type === 'VariableDeclaration' && child.kind === 'var') {
@@ -130,19 +155,26 @@
         }
         if (!strict) this.hoistBlockFunctions(child, scope, taken);
         const names = namesOfBlock(child, true);
-        this.declareVariables(child, scope, strict, names.length === 0 ? taken : [...taken, ...names]);
+        this.declareVariables(child, scope, strict, names.length === 0 ? taken : new Taken(names, taken));
       });
     }
 
     // A function in a block is a name of the function around it too, unless a `var` in its place would be an error.
     hoistBlockFunctions(node, scope, taken) {
       for (const statement of statementsOfBlock(node)) {
-        if (statement.type !== 'FunctionDeclaration' || taken.includes(statement.id.name)) continue;
+        if (statement.type !== 'FunctionDeclaration' || taken.has(statement.id.name)) continue;
         const known = scope.names.get(statement.id.name);
         if (known === undefined || known.kind === 'var') {
-          this.hoistedBlockFunctions.set(statement, scope.declare(statement.id.name, 'var', 0));
+          this.hoist(statement, scope.declare(statement.id.name, 'var', 0));
         }
       }
+    }
+
+    hoist(statement, binding) {
+      this.hoistedBlockFunctions.set(statement, binding);
+      const names = this.blockFunctionNames.get(binding.owner);
+      if (names === undefined) this.blockFunctionNames.set(binding.owner, [binding.name]);
+      else names.push(binding.name);
     }
 
     declareLexical(statements, scope, skippable = false) {

@@ -37,7 +37,8 @@
       this.scope = new Scope(null, true);
       this.top = this.scope;
       this.strict = false;
-      this.labels = new Map(); // label -> whether it is lost
+      this.labels = new Map(); // label of the function being read -> whether it is lost
+      this.labelled = new Map(); // labelled statement directly in another one -> the statement behind all labels
       this.parents = []; // from the program down to the node being visited
       this.nestedVars = []; // of the function being visited: {name, scope}
       this.children(program);
@@ -173,9 +174,18 @@
     }
 
     LabeledStatement(node) {
+      const { name } = node.label; // no label around has it: the parser refuses that
+      this.labels.set(name, this.isCharged(this.behindLabels(node)));
+      this.children(node);
+      this.labels.delete(name);
+    }
+
+    behindLabels(node) {
       let { body } = node;
+      if (this.labelled.has(node)) body = this.labelled.get(node);
       while (body.type === 'LabeledStatement') ({ body } = body);
-      this.within({ labels: new Map([...this.labels, [node.label.name, this.isCharged(body)]]) }, () => this.children(node));
+      if (node.body.type === 'LabeledStatement') this.labelled.set(node.body, body);
+      return body;
     }
 
     BreakStatement({ label }) {
@@ -245,7 +255,7 @@
       for (let i = this.parents.length - 1; i >= 0; i--) {
         const outer = this.parents[i];
         if (outer.type === 'CallExpression' || outer.type === 'NewExpression') {
-          if (outer.arguments.includes(inner)) return true;
+          if (outer.callee !== inner) return true;
         } else if (STATEMENTS_WITH_HEAD.has(outer.type)) return true;
         if (outer.range[0] !== node.range[0]) return false;
         if (outer.type === 'ConditionalExpression') return true; // its charge stands between

@@ -56,9 +56,8 @@
 
     // Variables that a function gets from sloppy functions inside its blocks.
     blockFunctionNames(owner) {
-      const names = [];
-      for (const binding of this.analysis.hoistedBlockFunctions.values()) if (binding.owner === owner) names.push(binding.name);
-      if (names.length === 0) return [];
+      const names = this.analysis.blockFunctionNames.get(owner);
+      if (names === undefined) return [];
       const declarations = names.map((name) => ({ type: 'VariableDeclarator', id: this.spell(name), init: null }));
       return [{ type: 'VariableDeclaration', kind: 'var', declarations }];
     },

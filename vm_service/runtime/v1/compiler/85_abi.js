@@ -48,13 +48,15 @@
     const entries = [];
     let from = declaration.range[0];
     let hasInit = false;
+    let at = 0; // of the first comment behind the method before
     for (const method of declaration.body.body) {
       if (method.key.name === 'constructor') throw located("smart contract class shouldn't contain constructor method!", method);
       if (!isPublic(method)) continue;
       if (method.key.name === 'init') hasInit = true;
       else {
-        const before = comments.filter(({ range }) => range[0] >= from && range[1] <= method.range[0]);
-        entries.push(entryOf(method, before.at(-1)));
+        while (at < comments.length && comments[at].range[1] <= method.range[0]) at++;
+        const before = at > 0 && comments[at - 1].range[0] >= from ? comments[at - 1] : undefined;
+        entries.push(entryOf(method, before));
       }
       from = method.range[1];
     }
