@@ -57,6 +57,9 @@ engine functions that call back take up to six times as much beside it. The usua
 KILL_GRACE_SECONDS: Final = 0.25
 """How long a cancelled task may go on before the process must be killed."""
 
+_NO_ERROR: Final = "null"
+"""What a call that was terminated reports; the text of an error that a script throws begins with its place."""
+
 _TASK_ID: Final = 1
 _HOST_ID: Final = 2
 
@@ -364,13 +367,12 @@ class Isolate:
         return result
 
     def _failure(self, kind: int, text: str) -> IsolateError:
-        # A call that the heap limit ends is reported as an exception of no value: the monitor knows better.
-        if kind == _Kind.OUT_OF_MEMORY or self._lib.mr_hard_memory_limit_reached(self._context):
+        # The heap monitor ends a task like any termination. Its mark is not enough: a collection between the stop and
+        # its arrival clears it. A task that this module cancels never comes here.
+        terminated = kind in (_Kind.OUT_OF_MEMORY, _Kind.TIMED_OUT, _Kind.TERMINATED) or text.strip() == _NO_ERROR
+        if terminated or self._lib.mr_hard_memory_limit_reached(self._context):
             self.condemned = True
             return OutOfMemoryError("the heap limit was reached")
-        if kind in (_Kind.TERMINATED, _Kind.TIMED_OUT):
-            self.condemned = True
-            return DeadlineError(text)
         return ScriptError(text)
 
     def push(self, array: Handle, item: Handle | str) -> None:
