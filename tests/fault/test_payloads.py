@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.attacks import complete, load, run_payloads
+from tests.fault.attacks import Runner, complete, load, run_payloads
 
 PAYLOADS = Path(__file__).parent / "payloads"
 JOBS = 2
@@ -13,13 +13,14 @@ JOBS = 2
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("measured", 246), ("own", 257), ("siblings", 638), ("chains", 91), ("compiler", 4)],
+    [("measured", 246), ("own", 257), ("siblings", 638), ("chains", 91), ("compiler", 4), ("stack", 38)],
     ids=[
         "measured against raw V8",
         "found by looking at this runtime",
         "siblings of both",
         "chains and what calls leave",
         "work of the compiler",
+        "ends of V8's own stack",
     ],
 )
 def test_payloads_are_contained(name: str, count: int) -> None:
@@ -27,6 +28,21 @@ def test_payloads_are_contained(name: str, count: int) -> None:
 
     assert [str(verdict) for verdict in verdicts if not verdict.contained] == []
     assert len(verdicts) == count
+
+
+@pytest.mark.timeout(300)
+def test_depth_ends_calls_at_the_same_gas_hot_and_cold_and_without_machine_code() -> None:
+    cold, hot, jitless = runners = (Runner(), Runner(), Runner(("--jitless",)))
+    for number, payload in enumerate(load(PAYLOADS / "stack.json")):
+        serial = 3 * number + 3  # the ids of contracts, which calls may hold, depend on it
+        for earlier in (serial - 2, serial - 1):
+            hot.run(payload["code"], serial=earlier)
+        endings = [runner.run(payload["code"], serial=serial) for runner in (cold, hot, jitless)]
+        found = {(ending["kind"], ending["text"], ending["gas"]) for ending in endings}
+
+        assert len(found) == 1, (payload["name"], found)
+    for runner in runners:
+        runner.close()
 
 
 BODY = "class C {{ init() {{}} run() {{ {} }} }}\nmodule.exports = C;"

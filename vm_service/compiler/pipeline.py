@@ -239,7 +239,10 @@ class Compiler:
         assert isinstance(arguments, Handle)
         for text in texts:
             self._isolate.push(arguments, text)
-        answer = self._isolate.call(door, arguments, timeout_s)
+        try:
+            answer = self._isolate.call(door, arguments, timeout_s)
+        except ScriptError as error:  # refusals are answers: this is a bug of the compile stage
+            raise self._isolate.broken(f"the compiler threw: {error}") from error
         self._isolate.release(arguments)
         assert isinstance(answer, str)
         result: dict[str, Any] = json.loads(answer)

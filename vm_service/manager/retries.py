@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -191,7 +192,15 @@ def _cause(gone: WorkerGoneError) -> str:
     return "silent" if gone.too_slow else "ended"
 
 
+_VERDICTS: Final = {
+    "timeout": execution_pb.VERDICT_TIMEOUT,
+    "memory": execution_pb.VERDICT_MEMORY,
+    "broken": execution_pb.VERDICT_CRASH,
+}
+"""What a transaction is answered with that made two workers stop, by their own reports."""
+
+
 def _verdict(gone: WorkerGoneError) -> int:
     if gone.stopped is not None:
-        return {"timeout": execution_pb.VERDICT_TIMEOUT, "memory": execution_pb.VERDICT_MEMORY}[gone.stopped.reason]
+        return _VERDICTS[gone.stopped.reason]
     return execution_pb.VERDICT_TIMEOUT if gone.too_slow else execution_pb.VERDICT_CRASH

@@ -12,6 +12,8 @@ INVARIANTS
 * Only text, integers and booleans leave an isolate by value; objects stay inside and are named by handle.
 * After a time-out or an out-of-memory stop the isolate is condemned and refuses further work: a late cancellation
   can end the next, innocent task.
+* A task that came near the end of V8's stack condemns the isolate: its error depends on the machine code of the moment,
+  and what it has interrupted is left half done.
 * An isolate must be closed: an open one can hang the interpreter's exit.
 """
 
@@ -29,6 +31,7 @@ from py_mini_racer import init_mini_racer
 from py_mini_racer._dll import MR_CALLBACK
 
 from vm_service.sandbox.monitor import Deadline
+from vm_service.sandbox.stack import ThreadStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +97,10 @@ class DeadlineError(IsolateError):
 
 class OutOfMemoryError(IsolateError):
     """The heap limit was reached; the isolate is condemned."""
+
+
+class BrokenError(IsolateError):
+    """V8's own stack ended, or the code of this program failed inside the isolate; the isolate is condemned."""
 
 
 class StuckError(IsolateError):
@@ -244,10 +251,13 @@ class Isolate:
         with _thread_stacks(THREAD_STACK_BYTES):
             self._context = self._lib.mr_init_context(self._callback)
         self._handles: list[RawValue] = []
+        self._stack: ThreadStack | None = None
         self.condemned = False
         self.closed = False
 
     def _dispatch(self, callback_id: int, raw: RawValue) -> None:
+        if self._stack is None:
+            self._stack = ThreadStack.of_this_thread()  # V8's thread calls
         if callback_id == _HOST_ID:
             self._lib.mr_free_value(self._context, raw)
             if self._on_host_call is not None:
@@ -265,6 +275,7 @@ class Isolate:
 
         Raises:
             ScriptError: it threw or does not parse.
+            BrokenError: V8's own stack ended.
             DeadlineError, OutOfMemoryError, StuckError, CondemnedError: as their names say.
         """
         code = self._text(source)
@@ -314,7 +325,7 @@ class Isolate:
         started = time.monotonic()
         task = start()
         try:
-            value = self._value(self._await(watch))
+            value = self._value(self._whole(self._await(watch)))
             # A task that just made it through: the pending termination would end the next, innocent one.
             self.condemned = bool(self._heap_bytes and self._lib.mr_hard_memory_limit_reached(self._context))
             return value
@@ -327,6 +338,18 @@ class Isolate:
             raise StuckError("the task ignored its cancellation") from None
         self._lib.mr_free_value(self._context, raw)
         raise DeadlineError(f"stopped after {time.monotonic() - started:.3f} s")
+
+    def _whole(self, raw: RawValue) -> RawValue:
+        """Passes the result of a task through, unless the task came to the end of V8's stack."""
+        if self._stack is None or not self._stack.was_near_end():
+            return raw
+        self._lib.mr_free_value(self._context, raw)
+        raise self.broken("V8's own stack ended")
+
+    def broken(self, text: str) -> BrokenError:
+        """Condemns the isolate; returns the error to raise."""
+        self.condemned = True
+        return BrokenError(text)
 
     def _await(self, watch: Watch | None) -> RawValue:
         if watch is None:

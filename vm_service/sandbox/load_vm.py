@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from vm_service import runtime
-from vm_service.sandbox.isolate import Handle, Isolate, ScriptError
+from vm_service.sandbox.isolate import Handle, Isolate, JsValue, ScriptError
 from vm_service.sandbox.monitor import HostClock
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _FOUND: Final = "typeof V8VM === 'object' ? V8VM.digest : ''"
 
 MAILBOX_BYTES: Final = 4 << 20
 """Shared memory between Python and the isolate: holds a batch of 1,000 ordinary transactions in one part."""
+
+BROKEN: Final = '{"state":"broken"}'
+"""What the kernel answers when V8's own stack ended under it."""
 
 HEAP_BYTES: Final = 128 << 20
 """Hard limit of the V8 heap in use; a contract's own memory is limited by gas long before."""
@@ -116,17 +119,29 @@ class Sandbox:
 
         Raises:
             HostError: a host function failed.
+            BrokenError: V8's own stack ended, or the kernel threw; the isolate is condemned.
             IsolateError: the isolate was stopped or is condemned.
         """
         self._mailbox.clear_progress()
         self._send(msgspec.json.encode(payload).decode())
-        answer = self.isolate.call(self._entry, self._no_arguments, timeout_s, watch=watch)
+        answer = self._call(self._entry, self._no_arguments, timeout_s, watch)
         failure, self._host_failure = self._host_failure, None
+        if answer == BROKEN:
+            raise self.isolate.broken("the kernel was interrupted: V8's own stack ended")
         if failure is not None:
             raise HostError(f"{type(failure).__name__}: {failure}") from failure
         if not isinstance(answer, str):
-            raise ScriptError("the kernel answered no text")
+            raise self.isolate.broken("the kernel answered no text")
         return _decode(answer, kind)
+
+    def _call(
+        self, door: Handle, arguments: Handle, timeout_s: float | None = None, watch: Watch | None = None
+    ) -> JsValue:
+        """Calls a door of the kernel, which throws only by a bug: then nothing is known of what it left behind."""
+        try:
+            return self.isolate.call(door, arguments, timeout_s, watch=watch)
+        except ScriptError as error:
+            raise self.isolate.broken(f"the kernel threw: {error}") from error
 
     def heap_bytes(self) -> int:
         """Returns the V8 heap in use."""
@@ -145,19 +160,22 @@ class Sandbox:
             meta_json: what the compile stage says of it.
 
         Raises:
-            ScriptError: the image does not parse: a bug of the compile stage.
+            BrokenError: the image does not parse: a bug of the compile stage. The isolate is condemned.
         """
         isolate = self.isolate
-        factory = isolate.evaluate_handle(image)
+        try:
+            factory = isolate.evaluate_handle(image)
+        except ScriptError as error:
+            raise isolate.broken(f"an image does not load: {error}") from error
         arguments = self._array(key, factory, meta_json)
-        isolate.call(self._install, arguments)
+        self._call(self._install, arguments)
         isolate.release(arguments)
         isolate.release(factory)
 
     def remove(self, key: str) -> None:
         """Forgets an image; the next call of its contract needs it again."""
         arguments = self._array(key)
-        self.isolate.call(self._remove, arguments)
+        self._call(self._remove, arguments)
         self.isolate.release(arguments)
 
     # -- the mailbox, on the V8 thread ---------------------------------------------------------------------------

@@ -184,7 +184,7 @@ class Worker:
         except StuckError as error:
             self._wire.send(self._stopped(work, error))
             os._exit(EXIT_STUCK)  # V8's thread still runs: there is nothing left to close
-        except (DeadlineError, OutOfMemoryError) as error:
+        except IsolateError as error:
             return self._stopped(work, error)
         except Exception as error:  # noqa: BLE001 - the boundary: logged and answered
             cause = error.__cause__ if isinstance(error, HostError) and error.__cause__ is not None else error
@@ -205,6 +205,9 @@ class Worker:
         if isinstance(error, OutOfMemoryError):
             measured = f"the heap limit of {self._limits.heap_bytes} bytes was reached"
             return channel.Stopped(work.work_id, "memory", index, tx_hash, measured)
+        if not isinstance(error, DeadlineError | StuckError):
+            log.error("isolate_broken", extra={"cause": str(error)})
+            return channel.Stopped(work.work_id, "broken", index, tx_hash, "the isolate failed and was given up")
         running_ms = self._executor.running_s() * 1000
         measured = f"stopped after {running_ms:.0f} ms, limit {self._limits.transaction_ms} ms"
         if not running_ms:

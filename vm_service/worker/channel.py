@@ -197,7 +197,8 @@ class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped"):
     """This machine stopped an item; the worker leaves."""
 
     work_id: int
-    reason: Literal["timeout", "memory"]
+    reason: Literal["timeout", "memory", "broken"]
+    """`broken`: V8's own stack ended, or this program failed inside an isolate."""
     index: int
     """The item; -1: none was running."""
     tx_hash: bytes

@@ -126,6 +126,11 @@ class CompileStage:
         """
         return self._use(source, lambda compiler: compiler.generate_abi(source, self._timeout_s))
 
+    @property
+    def condemned(self) -> bool:
+        """Whether the compiler isolate was stopped or failed: it takes no more work."""
+        return self._isolate is not None and self._isolate.condemned
+
     def close(self) -> None:
         """Closes the isolate; harmless when repeated."""
         if self._isolate is not None:

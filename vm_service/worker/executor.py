@@ -100,6 +100,7 @@ class Executor:
         self._announce = announce
         self._watch: TransactionWatch | None = None
         self._settled: dict[str, int | None] | None = None
+        self._met_bug = False
         self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits)
         self._traced: dict[str, TracedImage] = {}
@@ -160,6 +161,7 @@ class Executor:
         self.hot.use(answer.used)
         for result in answer.results:
             if result.bug:
+                self._met_bug = True
                 log.error("kernel_bug", extra={"bug": result.bug})
         return BatchResult(view.view, block, answer.results, answer.reads, answer.writes, view.place)
 
@@ -329,8 +331,12 @@ class Executor:
 
     @property
     def condemned(self) -> bool:
-        """Whether the isolate was stopped, or met its heap limit at the very end of a batch: it takes no more work."""
-        return self._sandbox.isolate.condemned
+        """Whether an isolate was stopped, failed, or met its heap limit at the very end of a batch.
+
+        An executor with a condemned isolate takes no more work. One whose kernel met a bug has given an answer that
+        counts, but what the bug has left behind is not known.
+        """
+        return self._met_bug or self._sandbox.isolate.condemned or self.stage.condemned
 
     def running_s(self) -> float:
         """Returns for how many seconds the present transaction has been running; callable from any thread."""

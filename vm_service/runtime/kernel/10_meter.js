@@ -6,10 +6,11 @@
 (function (V8VM) {
   'use strict';
 
-  const { Error, ObjectFreeze } = V8VM.primordials;
+  const { Error, ObjectFreeze, RangeError } = V8VM.primordials;
   const INT_MAX = 2147483647;
   const MAX_LIMIT = 2 ** 30 - 1; // gas is counted in V8's small integers; more than any transaction may buy
   const SPENT = -1;
+  const STACK_END = 'Maximum call stack size exceeded'; // what V8 says; whoever else means it says STOP
   const STOP = ObjectFreeze({ __proto__: null, toString: ObjectFreeze(() => 'stopped') });
 
   // Native work that the reference leaves unpriced is counted in units of about 10 ns. An action has 5 ms of it for free, with
@@ -35,6 +36,7 @@
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
     unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
+    broken = false; // V8's own stack has ended: nothing that this isolate says counts any more
 
     // Gas used by the running sandbox; all of it once it ran out.
     get used() {
@@ -106,31 +108,52 @@
       meter.left = meter.unspent;
     }
 
+    // The first step of every `catch`: throws again when V8's own stack has ended. Where it ends depends on the machine code
+    // of the moment, so the error is the machine's and no contract's. A call that V8 refuses here throws the same error.
+    pass(error) {
+      if (meter.broken) throw STOP;
+      if (error instanceof RangeError && error.message === STACK_END) throw meter.fail();
+    }
+
+    // Marks the isolate as broken, whatever stopped the sandbox before; returns what to throw.
+    fail() {
+      meter.broken = true;
+      meter.dead = 'host';
+      meter.left = SPENT;
+      return STOP;
+    }
+
     // Runs what nobody pays for, whether the sandbox was stopped or not.
     aside(run) {
-      const { dead, left, ceiling, done } = meter;
-      meter.dead = null;
-      meter.left = meter.ceiling = MAX_LIMIT;
-      meter.done = 0;
-      run();
-      meter.dead = dead;
-      meter.left = left;
-      meter.ceiling = ceiling;
-      meter.done = done;
+      const { dead, left, ceiling, done, depth } = meter;
+      try {
+        meter.dead = null;
+        meter.left = meter.ceiling = MAX_LIMIT;
+        meter.done = meter.depth = 0;
+        run();
+      } finally { // no call: V8 might refuse it
+        meter.dead = dead;
+        meter.left = left;
+        meter.ceiling = ceiling;
+        meter.done = done;
+        meter.depth = depth;
+      }
     }
 
     // Opens a nested sandbox with its own limit; `leave` restores the caller's. Depth and work go on counting: the frames of
     // caller and callee lie on one stack, and one account pays for their work.
     enter(limit) {
       const saved = { left: meter.left, ceiling: meter.ceiling, depth: meter.depth, earned: meter.earned };
-      if (meter.running > 0) meter.earned += meter.used;
+      const ceiling = whole(limit);
+      const { used } = meter;
+      if (meter.running > 0) meter.earned += used; // no call from here on: V8 might refuse it
       else {
         meter.earned = meter.done = 0;
         meter.roof = FREE_DEPTH;
         meter.items = meter.toll = 0;
       }
-      meter.ceiling = whole(limit);
-      meter.left = meter.dead === null ? meter.ceiling : SPENT;
+      meter.ceiling = ceiling;
+      meter.left = meter.dead === null ? ceiling : SPENT;
       return saved;
     }
 

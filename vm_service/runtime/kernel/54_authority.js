@@ -31,7 +31,8 @@
     try {
       const account = JSONParse(text);
       return { permissions: new Map(ObjectEntries(account.permissions ?? {})), groups: new Map(ObjectEntries(account.groups ?? {})) };
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       return { permissions: new Map(), groups: new Map() };
     }
   }

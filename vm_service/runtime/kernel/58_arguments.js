@@ -77,7 +77,8 @@
     try {
       const list = exact ? parseExact(text) : JSONParse(text);
       if (ArrayIsArray(list) && (exact || fits(types, list))) return list;
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       // the reader below tells why, or goes on with what the text begins with
     }
     pay(shape, true, READS_OF_REFUSED);

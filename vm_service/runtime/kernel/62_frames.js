@@ -191,6 +191,7 @@
       for (let i = 0; i < results.length; i++) if (typeof results[i] === 'bigint') results[i] = Number(results[i]);
       return results;
     } catch (error) {
+      meter.pass(error);
       throw error instanceof Failure ? failures.toScript(error) : error;
     }
   }

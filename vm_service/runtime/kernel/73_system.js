@@ -23,7 +23,8 @@
   function parse(text, read, problem) {
     try {
       return publishing.normalise(read(text));
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       meter.charge(costs.refusal);
       return fail(problem);
     }
@@ -72,7 +73,8 @@
     requireAdmin('set host settings need admin@system permission');
     try {
       JSONParse(text);
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       fail('settings are no JSON');
     }
     state.mapPut(SYSTEM, 'settings', 'host', values.text(text), null);

@@ -62,6 +62,7 @@
     try {
       return { text: runAction(action, transaction) };
     } catch (error) {
+      meter.pass(error);
       if (meter.dead === 'gas') {
         meter.dead = null; // all gas stays used
         return { status: OUT_OF_GAS, where: transaction.stoppedAt };
@@ -152,6 +153,7 @@
     try {
       paid = prepare(tx);
     } catch (error) {
+      meter.pass(error);
       if (error instanceof Refusal) return { refused: error.text };
       throw error;
     }

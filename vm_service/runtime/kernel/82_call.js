@@ -20,6 +20,7 @@
     try {
       return { code: 0, message: '', value: body(), gas: meter.used };
     } catch (error) {
+      meter.pass(error);
       if (meter.dead === 'gas') {
         meter.dead = null;
         return { code: 4, message: 'out of gas', value: null, gas: limit, where: context.current().stoppedAt };

@@ -15,6 +15,7 @@
 //   settle  {op, version | null}: the batch was committed as that version, or dropped
 //
 // Answer of begin and resume
+//   {state: "broken"}: V8's own stack has ended, or an earlier batch has left something running; nothing counts, the isolate is given up;
 //   {state: "needs", needs: [{need_id, source, abi, validate, raw, traced}]}: compile, install, resume; or
 //   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
@@ -35,7 +36,13 @@
 
   let batch = null; // {items, run, block, keeps, tries, trace, results}
 
+  // Nothing runs between batches. What was interrupted without being noticed would make the next one wrong.
+  function requireClean() {
+    if (meter.broken || meter.running !== 0 || meter.depth !== 0) throw meter.fail();
+  }
+
   function begin(request) {
+    requireClean();
     meter.dead = null;
     if (request.settled) journal.settle(request.settled.version);
     journal.open(request.changed, request.entries);
@@ -120,6 +127,15 @@
     return result;
   }
 
+  function isStackEnd(error) {
+    try {
+      meter.pass(error);
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
   const OPS = { __proto__: null, begin, resume, settle };
 
   function entry() {
@@ -127,6 +143,7 @@
     try {
       return JSONStringify(OPS[request.op](request));
     } catch (error) {
+      if (meter.broken || isStackEnd(error)) return '{"state":"broken"}'; // V8's own stack has ended: the isolate is given up
       if (meter.dead === 'host') return '{"state":"failed"}'; // Python knows why: it reports its own failure
       throw error;
     }

@@ -17,7 +17,7 @@
     const { v1 } = V8VM;
     const errors = { __proto__: null };
     for (const name of ENGINE_ERRORS) {
-      errors[name] = V8VM.primordials[name];
+      errors[name] = v1.objects.engineErrors[name];
       errors[`${name}.prototype`] = V8VM.primordials[name].prototype;
     }
     return {
@@ -109,6 +109,7 @@
     define(String.prototype, 'constructor', strings.constructors.priced);
     label(strings.constructors.priced, '', 0);
     defineNameless(String.prototype, strings.methods);
+    defineAll(String.prototype, strings.iteration);
     stand(arrays.constructors.Array, Array, {});
     label(arrays.constructors.Array, '', 0);
     defineNameless(Array.prototype, arrays.methods);
@@ -120,7 +121,10 @@
     define(objects.errorConstructors.Error, 'stackTraceLimit', 0);
     defineAll(Symbol.prototype, objects.symbolMethods);
     defineAll(Error.prototype, objects.errorMethods);
-    for (const name of ENGINE_ERRORS) ObjectSetPrototypeOf(V8VM.primordials[name], objects.errorConstructors.Error);
+    for (const name of ENGINE_ERRORS) {
+      stand(objects.engineErrors[name], V8VM.primordials[name], {});
+      ObjectSetPrototypeOf(objects.engineErrors[name], objects.errorConstructors.Error);
+    }
     defineAll(Object, objects.objectStatics);
     defineAll(Object.prototype, objects.objectMethods);
     ObjectDefineProperty(Object.prototype, '__proto__', {
@@ -220,7 +224,7 @@
   // Functions of the engine that only objects made by it carry: every error has the same two for its `stack`.
   function hidden() {
     const { get, set } = ObjectGetOwnPropertyDescriptor(new V8VM.primordials.Error(''), 'stack');
-    return [get, set];
+    return [get, set, V8VM.v1.objects.COUNTED_STACK];
   }
 
   function lockdown() {

@@ -4,7 +4,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { FunctionPrototypeCall, SymbolIterator } = V8VM.primordials;
+  const { FunctionPrototypeCall, ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ReflectOwnKeys, SymbolIterator } = V8VM.primordials;
   const { meter } = V8VM;
 
   const { DEPTH_SLOTS: DEPTH_LIMIT } = V8VM.permits;
@@ -12,7 +12,8 @@
   const { defaultValue: DEFAULT_WORK } = V8VM.workPrices.functions;
   const { step: STEP_WORK } = V8VM.workPrices.spread;
   const STEP_SLOTS = 10000; // depth is paid in steps
-  const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions)
+  const NATIVE_SLOTS = 250; // an engine function that calls contract code back (getters, conversions), or one of the library that reads of what a contract made
+
 
   const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
@@ -47,9 +48,31 @@
   // Counts the stack of an engine function that may call back; returns what to set `meter.depth` to afterwards.
   const enterNative = () => enter(NATIVE_SLOTS);
 
+  // The same of a function of the library, which hands on `count` arguments: they lie on the stack once more.
+  const enterLibrary = (count = 0) => enter(NATIVE_SLOTS + count);
+
   function back(saved, value) {
     meter.depth = saved;
     return value;
+  }
+
+  // Library methods that call what a contract may have put in their way, counted. They take one argument at most: what more is
+  // given is not handed on, so that it lies on the stack once.
+  function countAll(prototype) {
+    for (const name of ReflectOwnKeys(prototype)) {
+      const { value: method } = ObjectGetOwnPropertyDescriptor(prototype, name);
+      if (name === 'constructor') continue;
+      const { [name]: counted } = {
+        [name](value) {
+          const saved = enterLibrary();
+          const result = FunctionPrototypeCall(method, this, value);
+          meter.depth = saved;
+          return result;
+        },
+      };
+      ObjectDefineProperty(counted, 'length', { __proto__: null, value: method.length, configurable: true });
+      ObjectDefineProperty(prototype, name, { __proto__: null, value: counted, writable: true, enumerable: false, configurable: true });
+    }
   }
 
   // -- generators: a suspended one holds no stack ----------------------------------------------------------------------
@@ -106,6 +129,6 @@
 
   V8VM.v1 = {
     helpers: { __proto__: null, meter, stop: meter.stop, check: meter.check, work: meter.work, deeper, enterDefault, back, yielding, resumed, delegate },
-    isObject, enter, enterNative, deeper, tooDeep,
+    isObject, enter, enterNative, enterLibrary, countAll, deeper, tooDeep,
   };
 })(globalThis.V8VM);

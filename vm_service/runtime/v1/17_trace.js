@@ -32,7 +32,8 @@
     WeakMapPrototypeSet(callSites, error, sites);
     try {
       return ErrorPrototypeToString(error);
-    } catch {
+    } catch (thrownAgain) {
+      meter.pass(thrownAgain);
       return '';
     }
   }
@@ -87,7 +88,8 @@
     const saved = meter.enter(JSON_GAS);
     try {
       text = V8VM.v1.json.stringify(value) ?? '';
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       // A `toJSON` of the contract: there is no text then.
     }
     if (meter.dead !== 'host') meter.dead = null;

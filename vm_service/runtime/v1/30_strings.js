@@ -6,11 +6,12 @@
   const {
     RegExp, RegExpPrototypeTest, String, StringPrototypeCharAt, StringPrototypeCharCodeAt, StringPrototypeEndsWith,
     StringPrototypeIncludes, StringPrototypeIndexOf, StringPrototypeLastIndexOf, StringPrototypeRepeat, StringPrototypeReplace,
-    StringPrototypeSearch, StringPrototypeSlice, StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeSubstring,
+    StringPrototypeSearch, StringPrototypeSlice, StringPrototypeSymbolIterator, StringPrototypeSplit, StringPrototypeStartsWith, StringPrototypeSubstring,
     StringPrototypeToLowerCase, StringPrototypeToUpperCase, StringPrototypeTrim, StringPrototypeTrimEnd, StringPrototypeTrimStart,
-    StringPrototypeValueOf, TypeError, RangeError, ReflectConstruct,
+    StringPrototypeValueOf, SymbolIterator, TypeError, RangeError, ReflectConstruct,
   } = V8VM.primordials;
   const { meter } = V8VM;
+  const { enterLibrary } = V8VM.v1;
   const { text, number, isObject, shown: describe } = V8VM.v1.convert;
 
   const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
@@ -221,7 +222,10 @@
   function replaceByCall(self, needle, replacement) {
     const at = StringPrototypeIndexOf(self, needle);
     if (at < 0) return self;
-    return replaceAt(self, needle, at, text(replacement(needle, at, self)));
+    const saved = enterLibrary();
+    const made = text(replacement(needle, at, self));
+    meter.depth = saved;
+    return replaceAt(self, needle, at, made);
   }
 
   function replaceAt(self, needle, at, made) {
@@ -246,7 +250,9 @@
     },
     // What `text.constructor` gives: priced by the text.
     priced: function String(...args) {
+      const saved = enterLibrary();
       meter.charge(CALL + PER_UNIT * (new.target === undefined ? this.length : NaN)); // `new` fails, as in the reference
+      meter.depth = saved;
       return makeString(args, undefined);
     },
   };
@@ -269,6 +275,7 @@
       return V8VM.primordials.FunctionPrototypeApply(V8VM.primordials.StringFromCodePoint, null, points);
     },
     raw(template, ...values) {
+      const saved = enterLibrary();
       const strings = template.raw;
       meter.work(CALL_WORK * 5);
       let joined = '';
@@ -276,11 +283,19 @@
         joined += text(strings[i]) + (i < values.length && i + 1 < strings.length ? text(values[i]) : '');
         meter.work(PART_WORK + meter.toll + joined.length * RAW_WORK);
       }
+      meter.depth = saved;
       return joined;
     },
   };
 
-  V8VM.v1.strings = { methods, statics, constructors };
+  // The engine's own converts `this` uncounted.
+  const iteration = {
+    [SymbolIterator]() {
+      return StringPrototypeSymbolIterator(own(this, '[Symbol.iterator]'));
+    },
+  };
+
+  V8VM.v1.strings = { methods, iteration, statics, constructors };
   V8VM.v1.grown = grown;
   V8VM.v1.convert.isPattern = isPattern;
 })(globalThis.V8VM);

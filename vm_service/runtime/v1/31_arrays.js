@@ -15,10 +15,11 @@
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
-  const { deeper, grown, enterNative } = V8VM.v1;
+  const { deeper, grown, enterNative, enterLibrary } = V8VM.v1;
   const { payForm, payCut, loosen } = forms;
 
   const { call: CALL, visit: VISIT, scan: SCAN, copy: COPY, insert: INSERT } = V8VM.prices.array;
+  const ACCESS_SLOTS = 250; // of one that may only meet an accessor
   const CALLBACK_SLOTS = 120; // stack of a method that calls back: its own frame and the engine's
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
   const {
@@ -48,8 +49,11 @@
   // The array a method reads: `this` itself, or a copy of an array-like. What has no length has no price either, which is an error.
   function listOf(value) {
     if (ArrayIsArray(value)) return value;
+    const saved = enterLibrary();
     if (typeof value.length !== 'number') meter.charge(NaN);
-    return copyOf(value);
+    const copy = copyOf(value);
+    meter.depth = saved;
+    return copy;
   }
 
   // The array a method changes.
@@ -116,11 +120,17 @@
       if (meter.running > 0) meter.take(CALL); // the binding pushes arguments of doors with it
       const array = arrayOf(this, 'push');
       if (arguments.length === 1) {
+        if ((meter.depth += ACCESS_SLOTS) > meter.roof) deeper(); // a prototype of its own may have a setter there
         array[array.length] = item;
+        meter.depth -= ACCESS_SLOTS;
         return array.length;
       }
-      meter.work(arguments.length * (forms.isRow(array) ? ARGUMENT_WORK : MOVE_WORK));
-      return FunctionPrototypeApply(FERAL_PUSH, array, arguments);
+      const isRow = forms.isRow(array); // without accessors, and with a prototype that has none
+      meter.work(arguments.length * (isRow ? ARGUMENT_WORK : MOVE_WORK));
+      const saved = enterLibrary(isRow ? 0 : arguments.length);
+      const length = FunctionPrototypeApply(FERAL_PUSH, array, arguments);
+      meter.depth = saved;
+      return length;
     },
     pop() {
       meter.take(CALL);
@@ -145,7 +155,9 @@
       const array = arrayOf(this, 'unshift');
       payMove(array);
       meter.work(arguments.length * ARGUMENT_WORK);
-      const saved = enterEngine();
+      const saved = enterNative();
+      if (!forms.isRow(array)) enterLibrary(arguments.length);
+      meter.work(CALL_WORK);
       const length = arguments.length === 1 ? ArrayPrototypeUnshift(array, item) : ArrayPrototypeUnshiftApply(array, arguments);
       meter.depth = saved;
       return length;
@@ -182,7 +194,11 @@
     find(callback, self) {
       const list = listOf(this);
       const at = search(list, this, callback, self);
-      return at < 0 ? undefined : list[at];
+      if (at < 0) return undefined;
+      const saved = enterLibrary();
+      const found = list[at];
+      meter.depth = saved;
+      return found;
     },
     findIndex(callback, self) {
       return search(listOf(this), this, callback, self);
@@ -282,10 +298,13 @@
       return joined;
     },
     toString() {
+      const saved = enterLibrary();
       meter.charge(CALL + VISIT * number(this.length));
       const self = Object(this);
       const { join } = self;
-      return typeof join === 'function' ? FunctionPrototypeCall(join, self) : ObjectPrototypeToString(self);
+      const joined = typeof join === 'function' ? FunctionPrototypeCall(join, self) : ObjectPrototypeToString(self);
+      meter.depth = saved;
+      return joined;
     },
   };
 
@@ -327,6 +346,7 @@
       meter.charge(CALL + COPY * length);
       const first = index(start, length, 0);
       const stop = index(end, length, length);
+      const saved = enterLibrary();
       const copy = [];
       let count = 0;
       let held = 0;
@@ -336,9 +356,11 @@
         held++;
       }
       copy.length = count;
+      meter.depth = saved;
       return held < count ? loosen(copy) : copy;
     },
     concat(...parts) {
+      const saved = enterLibrary();
       const lists = [];
       let count = 0;
       for (let p = -1; p < parts.length; p++) {
@@ -360,6 +382,7 @@
         }
       }
       joined.length = at;
+      meter.depth = saved;
       return held < at ? loosen(joined) : joined;
     },
     splice(start, removeCount, ...added) {
@@ -411,6 +434,7 @@
   const Boolean = (value) => !!value;
 
   function replaceRange(array, length, from, count, added) {
+    const saved = enterLibrary();
     const removed = [];
     let held = 0;
     for (let i = 0; i < count; i++) {
@@ -429,6 +453,7 @@
     else if (step > 0) for (let i = length - 1; i >= from + count; i--) move(i + step, i);
     for (let i = 0; i < added.length; i++) array[from + i] = added[i];
     array.length = length + step;
+    meter.depth = saved;
     return removed;
   }
 

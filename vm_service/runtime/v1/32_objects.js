@@ -16,7 +16,7 @@
   const { meter, forms } = V8VM;
   const { linkNew, linkOld } = V8VM.v1.chains;
   const { number, text, isObject, propertyKey, scanNumber, shown, LONG_TEXT, madeText, SHOWN_WORK } = V8VM.v1.convert;
-  const { inherited, payLength, refuseCode, enterNative, deeper, tooDeep } = V8VM.v1;
+  const { inherited, payLength, refuseCode, enter, enterNative, enterLibrary, tooDeep } = V8VM.v1;
 
   const {
     copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
@@ -29,6 +29,7 @@
   const MATH_GAS = V8VM.prices.math.call;
   const EXACT_DIGITS = 15;
   const MAX_ARGUMENTS = 60000;
+  const APPLY_SLOTS = 20; // stack of `apply`, without the arguments
   const MAX_BOUND_ARGUMENTS = 200; // of a bound function: every call copies them at no price
 
   // -- Object ------------------------------------------------------------------------------------------------------
@@ -88,11 +89,30 @@
     forms.loosen(target);
     const isWatched = ArrayIsArray(target) ? name === 'length' : name === 'prototype' && typeof target === 'function';
     if (!isWatched || !isObject(descriptor) || !('value' in descriptor)) return native(ObjectDefineProperty, target, name, descriptor);
+    const saved = enterLibrary();
     const value = name === 'length' ? number(descriptor.value) : inherited(descriptor.value);
     if (name === 'length') payLength(target, value);
     const read = { __proto__: null, value };
     for (const field of ['writable', 'enumerable', 'configurable', 'get', 'set']) if (field in descriptor) read[field] = descriptor[field];
+    meter.depth = saved;
     return native(ObjectDefineProperty, target, name, read);
+  }
+
+  // The getter that every error has for its `stack` asks it for name and message. Contracts are given one that counts.
+  const FERAL_STACK = ObjectGetOwnPropertyDescriptor(new Error(''), 'stack').get;
+  const stackAccessor = {
+    get stack() {
+      const saved = enterNative();
+      const stack = FunctionPrototypeCall(FERAL_STACK, this);
+      meter.depth = saved;
+      return stack;
+    },
+  };
+  const COUNTED_STACK = ObjectGetOwnPropertyDescriptor(stackAccessor, 'stack').get;
+
+  function countStack(descriptor) {
+    if (descriptor !== undefined && descriptor.get === FERAL_STACK) descriptor.get = COUNTED_STACK;
+    return descriptor;
   }
 
   const objectStatics = {
@@ -123,7 +143,9 @@
       payKeys(descriptors);
       if (!ArrayIsArray(target) && typeof target !== 'function') return native(ObjectDefineProperties, target, descriptors);
       const all = Object(descriptors);
+      const saved = enterLibrary();
       for (const key of ReflectOwnKeys(all)) if (ObjectGetOwnPropertyDescriptor(all, key)?.enumerable) define(target, key, all[key]);
+      meter.depth = saved;
       return target;
     },
     keys: counted(ObjectKeys),
@@ -131,7 +153,12 @@
     entries: counted(ObjectEntries),
     getOwnPropertyNames: counted(ObjectGetOwnPropertyNames),
     getOwnPropertySymbols: counted(ObjectGetOwnPropertySymbols),
-    getOwnPropertyDescriptors: counted(ObjectGetOwnPropertyDescriptors, describeWork),
+    getOwnPropertyDescriptors(value) {
+      payKeys(value, describeWork);
+      const all = native(ObjectGetOwnPropertyDescriptors, value);
+      countStack(all.stack);
+      return all;
+    },
     freeze: countedChange(ObjectFreeze),
     seal: countedChange(ObjectSeal),
     preventExtensions: countedChange(P.ObjectPreventExtensions),
@@ -139,7 +166,7 @@
     isSealed: counted(ObjectIsSealed),
     getOwnPropertyDescriptor: (target, key) => {
       meter.work(CALL_WORK);
-      return ObjectGetOwnPropertyDescriptor(target, nameOf(key));
+      return countStack(ObjectGetOwnPropertyDescriptor(target, nameOf(key)));
     },
   };
 
@@ -149,7 +176,9 @@
 
   function assignEach(to, source) {
     const { setMember } = V8VM.v1.helpers;
+    const saved = enterLibrary();
     for (const key of ReflectOwnKeys(source)) if (ObjectGetOwnPropertyDescriptor(source, key)?.enumerable) setMember(to, key, source[key]);
+    meter.depth = saved;
   }
 
   // Methods of Object.prototype take keys, and may be asked for a tag by a getter.
@@ -165,6 +194,9 @@
     toString() {
       return madeText(native(ObjectPrototypeToString, this));
     },
+    toLocaleString() {
+      return native(P.ObjectPrototypeToLocaleString, this);
+    },
     __defineGetter__(key, getter) {
       meter.work(CHANGE_WORK);
       return native(P.ObjectPrototype__defineGetter__, forms.loosen(this), nameOf(key), getter);
@@ -174,7 +206,8 @@
       return native(P.ObjectPrototype__defineSetter__, forms.loosen(this), nameOf(key), setter);
     },
     __lookupGetter__(key) {
-      return native(P.ObjectPrototype__lookupGetter__, this, nameOf(key));
+      const getter = native(P.ObjectPrototype__lookupGetter__, this, nameOf(key));
+      return getter === FERAL_STACK ? COUNTED_STACK : getter;
     },
     __lookupSetter__(key) {
       return native(P.ObjectPrototype__lookupSetter__, this, nameOf(key));
@@ -206,19 +239,32 @@
   function argumentList(like) {
     if (like === undefined || like === null) return [];
     if (!isObject(like)) throw new TypeError('CreateListFromArrayLike called on non-object');
+    const saved = enterNative(); // length and items may be accessors
     const length = number(like.length);
     if (length > MAX_ARGUMENTS) tooDeep();
-    if ((meter.depth += length > 0 ? length : 0) > meter.roof) deeper();
-    meter.work(length > 0 ? length * (ARGUMENT_WORK + meter.toll) : 0);
+    const count = length > 0 ? length | 0 : 0;
+    enter(count);
+    meter.work(count * (ARGUMENT_WORK + meter.toll));
     const list = [];
     for (let i = 0; i < length; i++) list[i] = like[i];
+    meter.depth = saved + count;
     return list;
   }
 
+  // Iterating calls this by itself, at a speed that no other function has there. It reads of what it walks, which may lead back to
+  // it only by a bound function: that gets one that counts.
+  const FERAL_NEXT = ObjectGetPrototypeOf([][P.SymbolIterator]()).next;
+  const { next: COUNTED_NEXT } = {
+    next() {
+      return native(FunctionPrototypeCall, FERAL_NEXT, this);
+    },
+  };
+  const bindable = (value) => (value === FERAL_NEXT ? COUNTED_NEXT : value);
+
   const functionMethods = {
     apply(self, args) {
-      if (typeof this !== 'function') throw new TypeError(`Function.prototype.apply was called on ${String(this)}, which is ${typeof this} and not a function`);
-      const saved = meter.depth;
+      if (typeof this !== 'function') throw new TypeError(`Function.prototype.apply was called on ${shown(this)}, which is ${typeof this} and not a function`);
+      const saved = enter(APPLY_SLOTS);
       const result = FunctionPrototypeApply(this, self, argumentList(args));
       meter.depth = saved;
       return result;
@@ -228,9 +274,12 @@
       const count = args.length + (inner === undefined ? 0 : inner.args.length);
       if (count > MAX_BOUND_ARGUMENTS) tooDeep();
       meter.work(BIND_WORK + count * ARGUMENT_WORK);
-      const direct = native(FunctionPrototypeBind, this, self, ...args);
+      for (let i = 0; i < args.length; i++) args[i] = bindable(args[i]);
+      const target = bindable(this);
+      const receiver = bindable(self);
+      const direct = native(FunctionPrototypeBind, target, receiver, ...args);
       const name = madeText(direct.name);
-      const binding = inner === undefined ? { target: this, self, args } : { ...inner, args: [...inner.args, ...args] };
+      const binding = inner === undefined ? { target, self: receiver, args } : { ...inner, args: [...inner.args, ...args] };
       const bound = inner === undefined ? direct : flattened(direct, binding);
       ObjectDefineProperty(bound, 'name', { __proto__: null, value: name }); // else it is made of all names below whenever it is read
       bindings.set(bound, binding);
@@ -239,7 +288,9 @@
     // The text of a function is nobody's business.
     toString() {
       if (typeof this !== 'function') throw new TypeError("Function.prototype.toString requires that 'this' be a Function");
+      const saved = enterLibrary();
       const { name } = this;
+      meter.depth = saved;
       meter.work(SHOWN_WORK);
       return madeText(`function ${typeof name === 'string' ? name : ''}() { [native code] }`);
     },
@@ -352,6 +403,16 @@
     },
   };
 
+  // What only the engine makes: the same with other names.
+  const engineErrors = { __proto__: null };
+  for (const name of V8VM.permits.ENGINE_ERRORS) {
+    engineErrors[name] = function (...args) {
+      const given = args.length === 0 || args[0] === undefined ? [] : [text(args[0])];
+      meter.work(ERROR_WORK);
+      return ReflectConstruct(P[name], given, new.target ?? engineErrors[name]);
+    };
+  }
+
   const errorMethods = {
     toString() {
       if (!isObject(this)) throw new TypeError('Error.prototype.toString requires that \'this\' be a JSReceiver');
@@ -404,6 +465,6 @@
 
   V8VM.v1.objects = {
     objectStatics, objectMethods, objectAccessors, functionMethods, numberConstructors, numberStatics, numberMethods, globalFunctions, symbolFunctions,
-    symbolStatics, symbolMethods, forget, errorConstructors, errorMethods, errorStatics, mathFunctions,
+    symbolStatics, symbolMethods, forget, errorConstructors, engineErrors, COUNTED_STACK, errorMethods, errorStatics, mathFunctions,
   };
 })(globalThis.V8VM);

@@ -14,13 +14,15 @@
   // Sorts an array whose length is paid for.
   function sort(array, compare) {
     const { length } = array;
+    const saved = enterNative();
     forms.payForm(array, MOVE_WORK);
     if (compare !== undefined) paySort(length, SORT_WORK);
     const by = compare ?? order(array);
-    if (by !== undefined && length > 1 && length < SHORT_SORT) return sortShort(array, length, by);
-    const saved = enterNative();
-    meter.work(CALL_WORK);
-    ArrayPrototypeSort(array, by);
+    if (by !== undefined && length > 1 && length < SHORT_SORT) sortShort(array, length, by);
+    else {
+      meter.work(CALL_WORK);
+      ArrayPrototypeSort(array, by);
+    }
     meter.depth = saved;
     return array;
   }
@@ -47,6 +49,7 @@
   // Sorts a few items. Which pairs a comparison is asked for decides what it costs: this is how the reference's engine goes about
   // it, which ours still does for longer arrays only.
   function sortShort(array, length, by) {
+    const saved = enter(length); // accessors may call back as well
     const items = [];
     let held = 0; // with a value of undefined, which is not compared
     for (let i = 0; i < length; i++) {
@@ -55,13 +58,11 @@
       const item = array[i];
       if (item !== undefined) items[items.length] = item;
     }
-    const saved = enter(length);
     const isBelow = (a, b) => number(FunctionPrototypeCall(by, undefined, a, b)) < 0;
     insertAll(items, firstRun(items, isBelow), isBelow);
-    meter.depth = saved;
     for (let i = 0; i < held; i++) array[i] = i < items.length ? items[i] : undefined;
     for (let i = held; i < length; i++) delete forms.loosen(array)[i];
-    return array;
+    meter.depth = saved;
   }
 
   // Length of the run at the start; one that falls is turned round.

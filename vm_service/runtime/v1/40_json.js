@@ -9,7 +9,7 @@
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { text, shown, isObject } = V8VM.v1.convert;
-  const { deeper, grown } = V8VM.v1;
+  const { deeper, enterLibrary, grown } = V8VM.v1;
 
   const GAS = V8VM.prices.json;
   const { parse: PARSE_WORK, opening: OPENING_WORK, member: MEMBER_WORK, revive: REVIVE_WORK, name: NAME_WORK } = V8VM.workPrices.json;
@@ -32,11 +32,14 @@
   }
 
   function parse(source, reviver) {
+    const saved = enterLibrary();
     meter.charge(GAS.parse + (source === null || source === undefined ? 0 : shown(source).length));
     const json = text(source); // an object is converted once for its price and once to be read
     payText(json);
     const value = JSONParse(json);
-    return typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
+    const result = typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
+    meter.depth = saved;
+    return result;
   }
 
   // The reviver's walk, children first.
@@ -211,11 +214,13 @@
 
   function stringify(value, replacer, space) {
     meter.charge(GAS.stringify);
+    const saved = enterLibrary(); // a `toJSON` may be this function again, and what it is given may be made of accessors
     const indent = indentOf(space);
     if (replacer && typeof replacer !== 'function' && (typeof replacer !== 'object' || typeof replacer.length !== 'number')) {
       throw new Error('JSON.stringify');
     }
     const written = new Writer(replacer, indent).value('', { '': value });
+    meter.depth = saved;
     if (written !== undefined) meter.charge(GAS.resultUnit * written.length);
     return written;
   }

@@ -9,6 +9,7 @@
 
   const { ArrayIsArray, FunctionPrototypeApply, MathLog2, ObjectAssign, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
   const { meter } = V8VM;
+  const { enterLibrary } = V8VM.v1;
   const { isObject } = V8VM.v1.convert;
   const { FERAL_BIG_NUMBER, LIMB_WORK, clean, operand, setting, limbs, digitsOf, isNumber } = V8VM.v1.operands;
 
@@ -136,10 +137,12 @@
           return FunctionPrototypeApply(feral, this, args);
         }
         meter.work(price === undefined ? METHOD_WORK + WRITTEN_WORK : METHOD_WORK);
+        const saved = enterLibrary(); // fields may be accessors
         const self = clean(this);
         const isForeign = isObject(args[0]) && !isNumber(args[0]); // its `toString` is the contract's
         if (price !== undefined && isForeign) meter.charge(GAS.call + price(self, args[0]));
         makeClean(args);
+        meter.depth = saved;
         inside = true;
         try {
           if (price !== undefined && !isForeign) meter.charge(GAS.call + price(self, args[0]));
@@ -160,11 +163,13 @@
   function BigNumber(...args) {
     meter.charge(GAS.call);
     meter.work(MAKE_WORK);
+    const saved = enterLibrary();
     makeNumber(args);
     const made = ReflectConstruct(FERAL_BIG_NUMBER, args, new.target ?? BigNumber);
-    if (new.target !== undefined || !isNumber(this)) return made;
-    ObjectAssign(this, made); // as a method of a number, it makes that number anew
-    return undefined;
+    const isAnew = new.target === undefined && isNumber(this); // as a method of a number, it makes that number anew
+    if (isAnew) ObjectAssign(this, made);
+    meter.depth = saved;
+    return isAnew ? undefined : made;
   }
 
   // `max` and the like take numbers, or one list of them.
@@ -176,7 +181,9 @@
         const { length } = list;
         meter.work(METHOD_WORK * (1 + length));
         const items = [];
+        const saved = enterLibrary();
         for (let i = 0; i < length; i++) items[i] = operand(list[i]);
+        meter.depth = saved;
         inside = true;
         try {
           return FunctionPrototypeApply(feral, FERAL_BIG_NUMBER, items);
@@ -187,7 +194,14 @@
     }[name];
   };
 
-  const statics = { isBigNumber: FERAL_BIG_NUMBER.isBigNumber };
+  const statics = {
+    isBigNumber(value) {
+      const saved = enterLibrary();
+      const answer = FERAL_BIG_NUMBER.isBigNumber(value);
+      meter.depth = saved;
+      return answer;
+    },
+  };
   for (const name of ['max', 'maximum', 'min', 'minimum']) statics[name] = extreme(name);
 
   // An operation that a stop cut short may leave the library in a state that it holds only for a while. What sets it right is

@@ -3,6 +3,8 @@
   'use strict';
 
   const { Error } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { enterLibrary } = V8VM.v1;
   const { BigNumber } = V8VM.v1.numbers;
 
   let MAX;
@@ -10,8 +12,10 @@
 
   class Int64 {
     constructor(n, base) {
+      const saved = enterLibrary();
       this.number = new BigNumber(n, base);
       this._validate();
+      meter.depth = saved;
     }
 
     _validate() {
@@ -104,6 +108,7 @@
     }
   }
 
+  V8VM.v1.countAll(Int64.prototype);
   V8VM.v1.Int64 = Int64;
   V8VM.v1.int64Limits = (max, min) => {
     MAX = max;

@@ -4,6 +4,8 @@
   'use strict';
 
   const { Error } = V8VM.primordials;
+  const { meter } = V8VM;
+  const { enterLibrary } = V8VM.v1;
   const { BigNumber } = V8VM.v1.numbers;
 
   let MAX;
@@ -11,8 +13,10 @@
 
   class Float64 {
     constructor(n, base) {
+      const saved = enterLibrary();
       this.number = new BigNumber(n, base);
       this._validate();
+      meter.depth = saved;
     }
 
     _validate() {
@@ -100,6 +104,7 @@
     }
   }
 
+  V8VM.v1.countAll(Float64.prototype);
   V8VM.v1.Float64 = Float64;
   V8VM.v1.float64Limits = (max, min) => {
     MAX = max;

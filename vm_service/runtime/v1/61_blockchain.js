@@ -7,6 +7,7 @@
   const { json } = V8VM.v1;
   const { hostText } = V8VM.v1.storage;
   const { meter } = V8VM;
+  const { enterLibrary } = V8VM.v1;
 
   const TOKEN = 'token.iost';
   const COIN = 'iost';
@@ -37,7 +38,9 @@
   const contractName = () => json.parse(contextInfo()).contract_name;
 
   function move(from, to, amount, memo) {
+    const saved = enterLibrary();
     const list = [COIN, from, to, new V8VM.v1.Float64(amount).toString(), memo.toString()];
+    meter.depth = saved;
     return invoke('callWithAuth', TOKEN, 'transfer', list, true);
   }
 

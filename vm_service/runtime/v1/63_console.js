@@ -5,6 +5,7 @@
 
   const { FunctionPrototypeCall, TypeError } = V8VM.primordials;
   const { strings, json, numbers } = V8VM.v1;
+  const { enterLibrary } = V8VM.v1;
   const { text, number, shown: show } = V8VM.v1.convert;
 
   const { meter } = V8VM;
@@ -64,11 +65,20 @@
     return written;
   }
 
-  const formatWithOptions = (options, ...args) => format(...args);
+  // What hands all its arguments on counts them: they lie on the stack again.
+  function formatWithOptions(options, ...args) {
+    const saved = enterLibrary(args.length);
+    const line = format(...args);
+    meter.depth = saved;
+    return line;
+  }
 
   class Console {
     _format(...args) {
-      return format(...args);
+      const saved = enterLibrary(args.length);
+      const line = format(...args);
+      meter.depth = saved;
+      return line;
     }
   }
 
@@ -76,12 +86,16 @@
   for (const level of ['debug', 'info', 'warn', 'error']) {
     Console.prototype[level] = (() =>
       function (...args) {
+        const saved = enterLibrary(args.length);
         V8VM.host.console(level, text(this._format(...args))); // which a contract may replace
+        meter.depth = saved;
       })();
   }
   Console.prototype.log = (() =>
     function (...args) {
+      const saved = enterLibrary(args.length);
       this.info(...args);
+      meter.depth = saved;
     })();
 
   V8VM.v1.console = { Console, format, formatWithOptions, emptyOptions: {} };

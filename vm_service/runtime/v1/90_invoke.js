@@ -99,7 +99,8 @@
     try {
       const message = cleaned(V8VM.v1.convert.text(exception));
       return exception instanceof TypeError ? engineMessage(message) : message;
-    } catch {
+    } catch (error) {
+      meter.pass(error);
       return '';
     }
   }
@@ -167,28 +168,52 @@
     V8VM.v1.objects.forget();
   }
 
+  let isUntidy = false; // whether a call of the running ones has failed: it may have been stopped anywhere
+
+  // Sets right what failed calls leave behind. Runs when none is left: deep inside of calls its own calls might be refused.
+  function tidy() {
+    if (!isUntidy) return;
+    isUntidy = false;
+    V8VM.v1.numbers.reset();
+  }
+
+  function failureOf(exception) {
+    const trace = V8VM.trace.caught(exception instanceof Refused ? null : exception);
+    const failure = exception instanceof Refused ? { message: exception.message, dead: null } : failed(exception);
+    V8VM.v1.lastFailure = { exception, trace }; // for the kernel, which takes it at once: a text of the contract's own may have called others
+    return failure;
+  }
+
   // Calls a method of an installed image with `limit` gas. Never throws, except for the stops that are not the contract's.
+  //
+  // INVARIANT: whatever ends the call, the meter is the caller's again; no function is called for that, since V8 might refuse it.
   function invoke(key, method, args, limit) {
     const saved = meter.enter(limit);
-    meter.depth += CALL_SLOTS;
-    if (meter.running++ === 0) forget();
     let result = '';
     let failure = null;
+    let gas = 0;
     try {
-      if (meter.depth > meter.roof) V8VM.v1.deeper();
-      result = run(table.get(key), method, args);
-      meter.check(); // a raw image may have caught a stop and gone on
-    } catch (exception) {
-      meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out
-      const trace = V8VM.trace.caught(exception instanceof Refused ? null : exception);
-      failure = exception instanceof Refused ? { message: exception.message, dead: null } : failed(exception);
-      V8VM.v1.lastFailure = { exception, trace }; // for the kernel, which takes it at once: a text of the contract's own may have called others
+      if (meter.running++ === 0) forget();
+      try {
+        if ((meter.depth += CALL_SLOTS) > meter.roof) V8VM.v1.deeper();
+        result = run(table.get(key), method, args);
+        meter.check(); // a raw image may have caught a stop and gone on
+      } catch (exception) {
+        isUntidy = true;
+        meter.depth = saved.depth + CALL_SLOTS; // nobody counted down on the way out
+        meter.pass(exception);
+        failure = failureOf(exception);
+      }
+      gas = meter.used;
+    } finally {
+      meter.left = meter.dead === null ? saved.left : -1;
+      meter.ceiling = saved.ceiling;
+      meter.depth = saved.depth;
+      meter.earned = saved.earned;
+      meter.running--;
     }
-    const gas = meter.used;
-    meter.leave(saved);
-    meter.running--;
+    if (meter.running === 0) tidy();
     if (failure === null) return { ok: true, result, gas };
-    V8VM.v1.numbers.reset();
     if (meter.dead !== null && meter.dead !== 'gas') throw STOP;
     return { ok: false, error: failure.message, gas, dead: failure.dead };
   }
