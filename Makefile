@@ -98,7 +98,7 @@ docs: setup  ## generate the reference tables in docs/ from the code
 docs-check: setup  ## fail when a generated table is stale
 	$(PY) docs/generate.py --check
 
-ci: lint docs-check test  ## exactly what CI runs
+ci: lint docs-check test-fault test  ## exactly what CI runs
 
 # --- test ------------------------------------------------------------------------------------------------------------
 

@@ -154,6 +154,9 @@ export function connect(address, protoFolder, timeoutMs = 30_000) {
   return client;
 }
 
+// A call that arrives while a stopping service closes its connection is CANCELLED by gRPC itself.
+const GONE = [grpc.status.UNAVAILABLE, grpc.status.CANCELLED];
+
 // Follows events for ever, across lost connections. Yields {event, txHash, cursor}, or {unwindTo}: every event that came
 // after that cursor is void. Store the cursor together with the effect of the event, and resume from it.
 export async function* followEvents(client, filter = {}, cursor = undefined) {
@@ -172,7 +175,7 @@ export async function* followEvents(client, filter = {}, cursor = undefined) {
       }
       return;
     } catch (error) {
-      if (error.code !== grpc.status.UNAVAILABLE) throw error;
+      if (!GONE.includes(error.code)) throw error;
       await new Promise((resume) => setTimeout(resume, errorDetails(error).retryDelayMs ?? 500));
     } finally {
       stream.cancel();
