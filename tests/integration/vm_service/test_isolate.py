@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
+from iost.vm.v1 import execution_service_pb2 as execution_pb
 from tests.support.bare_runner import bare_batch
 from tests.support.memory_state import MemoryState
 from vm_service import runtime
@@ -172,9 +173,14 @@ def test_a_bug_of_the_kernel_is_answered_and_ends_the_worker() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"), [(BrokenError("x"), "broken"), (ScriptError("x"), "broken"), (OutOfMemoryError("x"), "memory")]
+    ("error", "reason", "verdict"),
+    [
+        (BrokenError("x"), "broken", execution_pb.VERDICT_CRASH),
+        (ScriptError("x"), "broken", execution_pb.VERDICT_CRASH),
+        (OutOfMemoryError("x"), "memory", execution_pb.VERDICT_MEMORY),
+    ],
 )
-def test_a_worker_reports_why_its_isolate_is_given_up(error: IsolateError, reason: str) -> None:
+def test_a_worker_reports_why_its_isolate_is_given_up(error: IsolateError, reason: str, verdict: int) -> None:
     def handle(_work: channel.Work) -> None:
         raise error
 
@@ -189,7 +195,7 @@ def test_a_worker_reports_why_its_isolate_is_given_up(error: IsolateError, reaso
 
     assert isinstance(answer, channel.Stopped)
     assert (answer.work_id, answer.reason, answer.index, answer.tx_hash) == (7, reason, 1, b"hash")
-    assert _verdict(WorkerGoneError("", stopped=answer)) != 0
+    assert _verdict(WorkerGoneError("", stopped=answer)) == verdict
 
 
 UNCOUNTED = {
