@@ -31,7 +31,7 @@ KINDS = {name: kind for kind, names in FORMS_OF.items() for name in names}
 TOUCHES = DATA["touches"]
 TOUCHED = 0.5
 """How often there is one."""
-SIZES = (0, 1, 2, 4, 8, 16, 20, 50, 63, 65, 100, 256, 300, 1000, 1025, 3000, 10000, 30000, 100000)
+SIZES = (0, 1, 2, 4, 8, 16, 20, 50, 63, 65, 100, 256, 300, 1000, 1025, 3000, 10000, 16000, 16384, 30000, 100000)
 
 TRANSACTION_MS = 4_000
 GAS = 1_500_000

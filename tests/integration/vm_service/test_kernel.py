@@ -489,6 +489,32 @@ def test_json_arguments_of_calls_between_contracts_are_work_beyond_ordinary_size
     assert [status.message for status in refused if status] == ["out of gas"] * 2
 
 
+ASKER = """
+class Asker {
+  init() {}
+  ask(_, count) { let x = 0; for (let i = 0; i < count; i++) x += blockchain.txInfo().charCodeAt(5); return x; }
+}
+module.exports = Asker;
+"""
+
+
+def test_a_transaction_with_long_arguments_is_paid_by_its_length_when_it_is_shown() -> None:
+    with KernelWorld(contracts={"ContractAsker": (ASKER, {"ask": ["string", "number"]})}) as world:
+
+        def gas(units: int, count: int) -> int:
+            data = json.dumps(["x" * units, count])
+            result = world.run([("alice", [("ContractAsker", "ask", data)])], gas_limit=400_000_000)
+            world.drop(result)
+            assert result.results[0].status is None or not result.results[0].status.message
+            return result.results[0].gas_usage
+
+        ordinary = [gas(100, count) for count in (100, 200, 300)]
+        long = gas(50_000, 400) - gas(50_000, 0)
+
+    assert ordinary[2] - ordinary[1] == ordinary[1] - ordinary[0]
+    assert long > 100 * (400 * 50_000 // 8 - 500_000) // 2
+
+
 def _random_pairs(rng: random.Random) -> list[tuple[str, str]]:
     return [(f"k{rng.randint(0, 5)}", rng.choice(["", "x", "yy", "zzz"])) for _ in range(rng.randint(1, 5))]
 

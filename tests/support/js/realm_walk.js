@@ -1,9 +1,12 @@
 // Walks everything that a contract can reach: from the endowments and from every object that syntax alone makes. Gives
-// the faults found, as JSON: objects that are not frozen, and properties that the permits do not name.
+// the faults found, as JSON: objects that are not frozen, and properties that the permits do not name. `engines` are the
+// functions that are still the engine's own: nothing counts what they do.
 (function (V8VM) {
   'use strict';
 
-  const { ReflectOwnKeys, ReflectGetPrototypeOf, ReflectGetOwnPropertyDescriptor, ObjectIsFrozen, JSONStringify, Map } = V8VM.primordials;
+  const {
+    FunctionPrototypeToString, ReflectOwnKeys, ReflectGetPrototypeOf, ReflectGetOwnPropertyDescriptor, ObjectIsFrozen, JSONStringify, Map, StringPrototypeEndsWith,
+  } = V8VM.primordials;
   const { INTRINSICS } = V8VM.permits;
 
   class Base {}
@@ -78,9 +81,12 @@
     }
   }
 
+  const isEngines = (value) => typeof value === 'function' && StringPrototypeEndsWith(FunctionPrototypeToString(value), '{ [native code] }');
+
   function walk() {
     V8VM.meter.enter(2 ** 29); // the walker's own texts are priced too
     const faults = [];
+    const engines = { __proto__: null };
     const named = permitsOf();
     const seen = new Map();
     const fresh = made();
@@ -93,18 +99,20 @@
       waiting.length--;
       if ((typeof value !== 'object' && typeof value !== 'function') || value === null || seen.has(value)) continue;
       seen.set(value, path);
+      const place = named.get(value) ?? path;
       if (!own.has(value) && !ObjectIsFrozen(value)) faults[faults.length] = `${path} is not frozen`;
+      if (isEngines(value) && !own.has(value)) engines[named.get(value) ?? path] = true;
       const permit = named.has(value) ? INTRINSICS[named.get(value)] : null;
       for (const key of ReflectOwnKeys(value)) {
         const name = typeof key === 'symbol' ? key.description : key;
         if (permit !== null && !isListed(permit, name)) faults[faults.length] = `${named.get(value)}.${name} is not permitted`;
         const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
-        for (const part of ['value', 'get', 'set']) if (part in descriptor) waiting[waiting.length] = [descriptor[part], `${path}.${name}`];
-        if (descriptor.get !== undefined) waiting[waiting.length] = [given(value, key), `${path}.${name}`];
+        for (const part of ['value', 'get', 'set']) if (part in descriptor) waiting[waiting.length] = [descriptor[part], `${place}.${name}`];
+        if (descriptor.get !== undefined) waiting[waiting.length] = [given(value, key), `${place}.${name}`];
       }
       waiting[waiting.length] = [ReflectGetPrototypeOf(value), `${path}.[[prototype]]`];
     }
-    return JSONStringify({ faults, count: seen.size });
+    return JSONStringify({ faults, count: seen.size, engines: ReflectOwnKeys(engines) });
   }
 
   V8VM.walk = walk;

@@ -83,9 +83,14 @@
     return `{"abi_name":${encode(frame.api)},"caller":${caller},"contract_name":${quote(frame.contract)},"publisher":${encode(transaction.publisher)}}`;
   }
 
-  const priced = (text) => () => {
+  const LONG_TEXT = 1000; // units: the price of a call covers them
+  const { read: READ_WORK } = V8VM.workPrices.text;
+
+  const priced = (textOf) => () => {
     meter.charge(costs.context);
-    return text();
+    const text = textOf();
+    if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK);
+    return text;
   };
 
   V8VM.context = {

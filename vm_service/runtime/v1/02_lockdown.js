@@ -221,7 +221,7 @@
     return seen;
   }
 
-  // Functions of the engine that only objects made by it carry: every error has the same two for its `stack`.
+  // Functions that only objects carry which are made while contracts run: every error has the same two for its `stack`.
   function hidden() {
     const { get, set } = ObjectGetOwnPropertyDescriptor(new V8VM.primordials.Error(''), 'stack');
     return [get, set, V8VM.v1.objects.COUNTED_STACK];

@@ -1,16 +1,17 @@
 // Conversions as the language makes them, for code that must count or charge what they do: converting an object runs
-// contract code or priced methods, and long texts take time to read.
+// contract code or priced methods, and long texts take time to read, or to become a name.
 (function (V8VM) {
   'use strict';
 
-  const { FunctionPrototypeCall, ObjectGetPrototypeOf, String, SymbolToPrimitive, TypeError } = V8VM.primordials;
+  const { FunctionPrototypeCall, ObjectGetPrototypeOf, RangeError, String, SymbolPrototypeGetDescription, SymbolToPrimitive, TypeError } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject, enter } = V8VM.v1;
 
   const PRIMITIVE_SLOTS = 60; // stack of a conversion
   const { read: READ_WORK, readDigits: DIGIT_WORK } = V8VM.workPrices.text;
-  const { step: STEP_WORK } = V8VM.workPrices.object;
+  const { step: STEP_WORK, longName: NAME_WORK } = V8VM.workPrices.object;
   const LONG_TEXT = 64;
+  const MAX_NAME = 16383; // units: V8 hashes a longer text by its length alone, so that names of one length are compared with each other
   const PLAIN_DIGITS = 20; // units: no more are read quickly, whatever they say
   const FREE_STEPS = 8;
   const { shown: SHOWN_WORK } = V8VM.workPrices.other;
@@ -91,11 +92,42 @@
     return typeof plain === 'symbol' || typeof plain === 'string' ? plain : `${plain}`;
   }
 
+  // Pays for a text that becomes a name: of a property, a symbol or a module. Each must be hashed, and compared with a known one.
+  function payName(text) {
+    if (text.length <= LONG_TEXT) return;
+    if (text.length > MAX_NAME) refuseName();
+    meter.work(text.length * NAME_WORK);
+  }
+
+  function refuseName() {
+    throw new RangeError(`a name has more than ${MAX_NAME} units`);
+  }
+
+  // ToPropertyKey of a key that is about to be used.
+  function nameOf(value) {
+    const name = propertyKey(value);
+    if (typeof name === 'string') payName(name);
+    return name;
+  }
+
+  // The same for reads, most of which are of short texts and numbers: these stay what they are.
+  const name = (value) => ((typeof value === 'string' && value.length <= LONG_TEXT) || typeof value === 'number' ? value : nameOf(value));
+
+  // The same of a computed name in a literal or class: the function that stands there gets a text made of it.
+  function naming(value) {
+    const key = name(value);
+    if (typeof key === 'symbol') scan(SymbolPrototypeGetDescription(key) ?? '');
+    return key;
+  }
+
   // Length that a comparison with text pays for. What is no text is asked twice for it, and pays what that costs, as in the reference.
   function textLength(value) {
     if (typeof value === 'string') return value.length;
     return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
   }
 
-  V8VM.v1.convert = { isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, textLength, scan, scanNumber, LONG_TEXT, READ_WORK };
+  V8VM.v1.convert = {
+    isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, payName, refuseName, nameOf, name, naming, textLength, scan, scanNumber, LONG_TEXT, MAX_NAME,
+    READ_WORK,
+  };
 })(globalThis.V8VM);

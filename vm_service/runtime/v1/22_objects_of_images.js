@@ -5,7 +5,7 @@
   const { ArrayIsArray, ObjectAssign, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, RangeError, Set, TypeError } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { linkNew, linkClass } = V8VM.v1.chains;
-  const { isObject, number, propertyKey, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
+  const { isObject, number, name: readName, nameOf, naming, LONG_TEXT, READ_WORK } = V8VM.v1.convert;
 
   const { lost: LOST_WORK, name: NAME_WORK, prototype: PROTOTYPE_WORK, noPrototype: NO_PROTOTYPE_WORK } = V8VM.workPrices.object;
   const WITHOUT_KEYS = new Set([Object.prototype, Array.prototype, Function.prototype]); // that `for in` would find
@@ -91,7 +91,7 @@
   // Checks a computed key that is about to be written.
   function key(object, value) {
     if (typeof value === 'number') return forms.at(object, value);
-    const name = propertyKey(value);
+    const name = nameOf(value);
     meter.work(NAME_WORK);
     if (name === 'prototype' && typeof object === 'function') throw new TypeError("Cannot assign to read only property 'prototype' of function"); // an array that is given would not be seen
     if (!ArrayIsArray(object)) return name;
@@ -101,7 +101,7 @@
   }
 
   function setMember(object, name, value) {
-    const checked = propertyKey(name);
+    const checked = nameOf(name);
     meter.work(NAME_WORK);
     if (checked === 'length') return setLength(object, value);
     if (ArrayIsArray(object)) forms.named(object, checked);
@@ -111,7 +111,7 @@
 
   // `object[name]++` and the like, where the value is used. The engine converts the key for the read and for the write.
   function update(object, name, step, isPrefix) {
-    const before = number(object[name]);
+    const before = number(object[readName(name)]);
     setMember(object, name, before + step);
     return isPrefix ? before + step : before;
   }
@@ -121,7 +121,7 @@
   const plus = (value, step) => (typeof value === 'number' ? value + step : number(value) + step);
 
   ObjectAssign(V8VM.v1.helpers, {
-    made, prototype, inherited, losing, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: propertyKey,
+    made, prototype, inherited, losing, base, keysOf, compared, setLength, key, setMember, update, plus, last, at: forms.at, loosened: forms.loosen, name: readName, naming,
   });
   ObjectAssign(V8VM.v1, { inherited, payLength });
 })(globalThis.V8VM);

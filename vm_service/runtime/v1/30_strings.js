@@ -12,13 +12,13 @@
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { enterLibrary } = V8VM.v1;
-  const { text, number, isObject, shown: describe } = V8VM.v1.convert;
+  const { text, number, isObject, scan, shown: describe, LONG_TEXT } = V8VM.v1.convert;
 
   const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
   const {
     longNeedle: LONG_WORK, shortNeedle: SHORT_WORK, backward: BACKWARD_WORK, splitUnit: SPLIT_WORK, longUnit: LONG_UNIT_WORK, rawUnit: RAW_WORK, code: CODE_WORK, caseUnit: CASE_WORK, caseBeyond: BEYOND_WORK, make: CALL_WORK,
-    part: PART_WORK, readArgument: READ_WORK,
+    part: PART_WORK, readArgument: READ_WORK, read: UNIT_WORK,
   } = V8VM.workPrices.text;
   const { radix: FRACTION_WORK } = V8VM.workPrices.number;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
@@ -39,13 +39,16 @@
     meter.take((CALL + PER_UNIT * self.length) | 0);
   }
 
+  // A long needle is looked at also when it cannot be found.
   function paySearch(self, needle) {
+    scan(needle);
     if (needle.length > NEEDLE_UNITS) meter.work(self.length * needle.length * LONG_WORK);
     else if (self.length > LONG_SELF) meter.work(self.length * (1 + needle.length) * SHORT_WORK);
   }
 
   // From the end, the engine compares the whole search text at every place.
   function payBackward(self, needle) {
+    scan(needle);
     if (self.length > LONG_SELF) meter.work(self.length * needle.length * BACKWARD_WORK);
   }
 
@@ -143,10 +146,12 @@
       paySearch(self, needle);
       if (typeof replacement === 'function') return replaceByCall(self, needle, replacement);
       const pattern = text(replacement);
+      scan(pattern);
       meter.work(CALL_WORK);
-      if (!StringPrototypeIncludes(pattern, '$')) return replaceAt(self, needle, StringPrototypeIndexOf(self, needle), pattern);
+      const at = StringPrototypeIndexOf(self, needle);
+      if (!StringPrototypeIncludes(pattern, '$')) return replaceAt(self, needle, at, pattern);
       meter.work(CALL_WORK * 2);
-      grown(self.length * (1 + pattern.length / 2) + pattern.length); // `$&` and the like repeat parts of the text
+      payRepeated(self, needle, at, pattern);
       return StringPrototypeReplace(self, needle, pattern);
     },
     search(pattern) {
@@ -154,6 +159,7 @@
       pay(self);
       if (isPattern(pattern)) return StringPrototypeSearch(self, pattern);
       const needle = pattern === undefined ? '' : needleOf(pattern, 'search');
+      scan(needle);
       meter.work(CALL_WORK);
       if (RegExpPrototypeTest(SPECIAL, needle)) return V8VM.v1.patterns.search(self, needle);
       paySearch(self, needle);
@@ -225,7 +231,22 @@
     const saved = enterLibrary();
     const made = text(replacement(needle, at, self));
     meter.depth = saved;
+    scan(made);
     return replaceAt(self, needle, at, made);
+  }
+
+  // `$&` and the like repeat parts of the text: each at most the longest.
+  function payRepeated(self, needle, at, pattern) {
+    if (at < 0) return;
+    const behind = self.length - at - needle.length;
+    const longest = needle.length > at ? needle.length : at;
+    let units = self.length + pattern.length;
+    for (let sign = StringPrototypeIndexOf(pattern, '$'); sign >= 0; sign = StringPrototypeIndexOf(pattern, '$', sign + 1)) {
+      meter.work(PART_WORK);
+      units += longest > behind ? longest : behind;
+    }
+    if (units > LONG_TEXT) meter.work(units * UNIT_WORK);
+    grown(units);
   }
 
   function replaceAt(self, needle, at, made) {

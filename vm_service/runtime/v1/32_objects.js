@@ -15,14 +15,14 @@
   } = P;
   const { meter, forms } = V8VM;
   const { linkNew, linkOld } = V8VM.v1.chains;
-  const { number, text, isObject, propertyKey, scanNumber, shown, LONG_TEXT, madeText, SHOWN_WORK } = V8VM.v1.convert;
+  const { number, text, isObject, nameOf, payName, scan, scanNumber, shown, madeText, SHOWN_WORK } = V8VM.v1.convert;
   const { inherited, payLength, refuseCode, enter, enterNative, enterLibrary, tooDeep } = V8VM.v1;
 
   const {
     copy: COPY_WORK, describe: DESCRIBE_WORK, prototype: PROTOTYPE_WORK, moved: MOVED_WORK, tableMoved: TABLE_MOVED_WORK,
-    change: CHANGE_WORK, call: CALL_WORK, longName: LONG_NAME_WORK,
+    change: CHANGE_WORK, call: CALL_WORK,
   } = V8VM.workPrices.object;
-  const { symbol: SYMBOL_WORK, error: ERROR_WORK } = V8VM.workPrices.other;
+  const { symbol: SYMBOL_WORK, registered: REGISTERED_WORK, error: ERROR_WORK } = V8VM.workPrices.other;
   const { readArgument: READ_WORK } = V8VM.workPrices.text;
   const { radix: RADIX_WORK, fractionRadix: FRACTION_RADIX_WORK, manyDigits: MANY_DIGITS_WORK } = V8VM.workPrices.number;
   const { bind: BIND_WORK, argument: ARGUMENT_WORK } = V8VM.workPrices.functions;
@@ -48,13 +48,6 @@
     forms.payItems(target);
     const count = ReflectOwnKeys(target).length;
     meter.work(count * (count > forms.LARGE ? TABLE_MOVED_WORK : MOVED_WORK));
-  }
-
-  // A key that an engine function takes: it may look at all of it, each time.
-  function nameOf(key) {
-    const name = propertyKey(key);
-    if (typeof name === 'string' && name.length > LONG_TEXT) meter.work(name.length * LONG_NAME_WORK);
-    return name;
   }
 
   const copyWork = (count) => COPY_WORK * forms.listWork(count);
@@ -99,16 +92,19 @@
   }
 
   // The getter that every error has for its `stack` asks it for name and message. Contracts are given one that counts.
-  const FERAL_STACK = ObjectGetOwnPropertyDescriptor(new Error(''), 'stack').get;
+  const { get: FERAL_STACK, set: setStack } = ObjectGetOwnPropertyDescriptor(new Error(''), 'stack');
   const stackAccessor = {
     get stack() {
       const saved = enterNative();
+      meter.work(ERROR_WORK / 3);
       const stack = FunctionPrototypeCall(FERAL_STACK, this);
+      if (typeof stack === 'string') scan(stack);
       meter.depth = saved;
       return stack;
     },
   };
   const COUNTED_STACK = ObjectGetOwnPropertyDescriptor(stackAccessor, 'stack').get;
+  const STACK = ObjectFreeze({ __proto__: null, get: COUNTED_STACK, set: setStack, enumerable: false, configurable: true });
 
   function countStack(descriptor) {
     if (descriptor !== undefined && descriptor.get === FERAL_STACK) descriptor.get = COUNTED_STACK;
@@ -162,6 +158,10 @@
     freeze: countedChange(ObjectFreeze),
     seal: countedChange(ObjectSeal),
     preventExtensions: countedChange(P.ObjectPreventExtensions),
+    is(a, b) {
+      if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) scan(a);
+      return P.ObjectIs(a, b);
+    },
     isFrozen: counted(ObjectIsFrozen),
     isSealed: counted(ObjectIsSealed),
     getOwnPropertyDescriptor: (target, key) => {
@@ -367,9 +367,10 @@
   const symbolStatics = {
     for(name) {
       const key = text(name);
+      payName(key);
       let symbol = registry.get(key);
       if (symbol !== undefined) return symbol;
-      meter.work(SYMBOL_WORK + key.length / 8);
+      meter.work(SYMBOL_WORK + REGISTERED_WORK + key.length / 8);
       symbol = P.Symbol(key);
       registry.set(key, symbol);
       registered.set(symbol, key);
@@ -395,11 +396,30 @@
 
   // -- Error -------------------------------------------------------------------------------------------------------
 
+  // The name that an error inherits; null when telling it may run code of the contract.
+  function inheritedName(error) {
+    for (let at = ObjectGetPrototypeOf(error); at !== null && at !== P.Error.prototype; at = ObjectGetPrototypeOf(at)) {
+      const found = ObjectGetOwnPropertyDescriptor(at, 'name');
+      if (found !== undefined) return typeof found.value === 'string' ? found.value : null;
+    }
+    return 'Error';
+  }
+
+  // Gives an error its `stack`: the title, paid by its length. Where a name runs code, the getter asks for it when it is read.
+  function titled(error, isPlain, message) {
+    if (V8VM.trace.isOn()) return error;
+    const name = isPlain ? 'Error' : inheritedName(error);
+    if (name === null) return ObjectDefineProperty(error, 'stack', STACK);
+    FunctionPrototypeCall(setStack, error, madeText(message === '' ? name : name === '' ? message : `${name}: ${message}`));
+    return error;
+  }
+
   const errorConstructors = {
     Error: function Error(...args) {
       const given = args.length === 0 || args[0] === undefined ? [] : [text(args[0])];
       meter.work(ERROR_WORK);
-      return ReflectConstruct(P.Error, given, new.target ?? errorConstructors.Error);
+      const made = ReflectConstruct(P.Error, given, new.target ?? errorConstructors.Error);
+      return titled(made, new.target === undefined || new.target === errorConstructors.Error, given.length === 0 ? '' : given[0]);
     },
   };
 
@@ -409,7 +429,7 @@
     engineErrors[name] = function (...args) {
       const given = args.length === 0 || args[0] === undefined ? [] : [text(args[0])];
       meter.work(ERROR_WORK);
-      return ReflectConstruct(P[name], given, new.target ?? engineErrors[name]);
+      return titled(ReflectConstruct(P[name], given, new.target ?? engineErrors[name]), false, given.length === 0 ? '' : given[0]);
     };
   }
 

@@ -5,10 +5,10 @@
   const {
     ArrayIsArray, ArrayPrototypeJoin, Error, FunctionPrototypeCall, JSONParse, MathAbs, MathCeil, NumberIsFinite, NumberPrototypeToString,
     ObjectHasOwn, ObjectIsExtensible, ObjectKeys, RegExp, RegExpPrototypeTest, Set, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
-    StringPrototypePadStart, StringPrototypeRepeat, StringPrototypeReplace, TypeError,
+    StringPrototypePadStart, StringPrototypeRepeat, StringPrototypeReplace, StringPrototypeSlice, TypeError,
   } = V8VM.primordials;
   const { meter } = V8VM;
-  const { text, shown, isObject } = V8VM.v1.convert;
+  const { text, shown, isObject, nameOf, refuseName, MAX_NAME } = V8VM.v1.convert;
   const { deeper, enterLibrary, grown } = V8VM.v1;
 
   const GAS = V8VM.prices.json;
@@ -25,10 +25,50 @@
     payMarks(json, '[', OPENING_WORK);
     payMarks(json, '{', OPENING_WORK);
     payMarks(json, ':', MEMBER_WORK);
+    if (json.length > MAX_NAME) refuseLongNames(json);
   }
 
   function payMarks(json, mark, work) {
     for (let at = StringPrototypeIndexOf(json, mark); at >= 0; at = StringPrototypeIndexOf(json, mark, at + 1)) meter.work(work);
+  }
+
+  const BACKSLASH = 92;
+  const BLOCK = MAX_NAME >> 1; // units: a text of more than MAX_NAME covers a block, which then holds no quote that ends one
+  const COLON_FOLLOWS = /^[ \t\r\n]*:/;
+
+  // Whether the quote at a place may end or begin a text. A quote behind two backslashes does, but is left to `closing`.
+  const isPlain = (json, at) => at === 0 || StringPrototypeCharCodeAt(json, at - 1) !== BACKSLASH;
+
+  // The quote that ends the text which begins before `at`, or -1.
+  function closing(json, from) {
+    for (let at = StringPrototypeIndexOf(json, '"', from); at >= 0; at = StringPrototypeIndexOf(json, '"', at + 1)) {
+      let before = at;
+      while (before > from && StringPrototypeCharCodeAt(json, before - 1) === BACKSLASH) before--;
+      if ((at - before) % 2 === 0) return at;
+    }
+    return -1;
+  }
+
+  // Whether each block has a quote that is no part of a text: then no text is long.
+  function hasShortTexts(json) {
+    for (let block = 0; block + BLOCK <= json.length; block += BLOCK) {
+      let at = StringPrototypeIndexOf(json, '"', block);
+      while (at >= 0 && at < block + BLOCK && !isPlain(json, at)) at = StringPrototypeIndexOf(json, '"', at + 1);
+      if (at < 0) return true;
+      if (at >= block + BLOCK) return false;
+    }
+    return true;
+  }
+
+  // Refuses a member whose name is spelled with too many units.
+  function refuseLongNames(json) {
+    if (hasShortTexts(json)) return;
+    for (let at = StringPrototypeIndexOf(json, '"'); at >= 0; at = StringPrototypeIndexOf(json, '"', at + 1)) {
+      const end = closing(json, at + 1);
+      if (end < 0) return;
+      if (end - at - 1 > MAX_NAME && RegExpPrototypeTest(COLON_FOLLOWS, StringPrototypeSlice(json, end + 1))) refuseName();
+      at = end;
+    }
   }
 
   function parse(source, reviver) {
@@ -178,6 +218,7 @@
       const colon = this.indent === '' ? ':' : ': ';
       for (let i = 0; i < keys.length; i++) {
         if (typeof keys[i] !== 'string') continue;
+        if (this.names !== null) nameOf(keys[i]);
         const written = this.value(keys[i], value);
         if (written === undefined) continue;
         meter.charge(GAS.member);

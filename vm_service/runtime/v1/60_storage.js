@@ -5,6 +5,7 @@
 
   const { Error, RegExpPrototypeTest, StringPrototypeIsWellFormed } = V8VM.primordials;
   const { meter } = V8VM;
+  const { payName } = V8VM.v1.convert;
 
   const MAX_UNITS = 65536;
   const LONG_KEY = 64;
@@ -30,6 +31,7 @@
   function payer(value, operation) {
     if (value === undefined) return null;
     if (typeof value !== 'string') throw new Error(`IOSTContractStorage_${operation} ramPayer must be string.`);
+    payName(`${value}@active`); // which is asked for
     return hostText(value);
   }
 

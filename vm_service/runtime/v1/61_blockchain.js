@@ -6,6 +6,7 @@
   const { Error, JSONStringify, RegExpPrototypeTest, StringPrototypeReplace } = V8VM.primordials;
   const { json } = V8VM.v1;
   const { hostText } = V8VM.v1.storage;
+  const { payName } = V8VM.v1.convert;
   const { meter } = V8VM;
   const { enterLibrary } = V8VM.v1;
 
@@ -31,7 +32,11 @@
   function invoke(operation, contract, api, args, withAuth) {
     const list = typeof args === 'object' ? json.stringify(args) : args;
     const name = checked(contract, operation, 'contract');
-    return chargeResults(V8VM.host.call(name, checked(api, operation, 'api'), checked(list, operation, 'arg'), withAuth));
+    const method = checked(api, operation, 'api');
+    const text = checked(list, operation, 'arg');
+    payName(name);
+    payName(method);
+    return chargeResults(V8VM.host.call(name, method, text, withAuth));
   }
 
   const contextInfo = () => V8VM.host.contextInfo();
@@ -79,7 +84,10 @@
       return invoke('callWithAuth', contract, api, args, true);
     },
     requireAuth(account, permission) {
-      return V8VM.host.requireAuth(checked(account, 'requireAuth', 'accountID'), checked(permission, 'requireAuth', 'permission'));
+      const id = checked(account, 'requireAuth', 'accountID');
+      const name = checked(permission, 'requireAuth', 'permission');
+      payName(`${id}@${name}`);
+      return V8VM.host.requireAuth(id, name);
     },
     receipt(content) {
       V8VM.host.receipt(checked(content, 'receipt', 'content'));

@@ -6,7 +6,7 @@
   const { FunctionPrototypeCall, TypeError } = V8VM.primordials;
   const { strings, json, numbers } = V8VM.v1;
   const { enterLibrary } = V8VM.v1;
-  const { text, number, shown: show } = V8VM.v1.convert;
+  const { text, number, shown: show, madeText } = V8VM.v1.convert;
 
   const { meter } = V8VM;
   const { lineUnit: UNIT_WORK, lineValue: VALUE_WORK } = V8VM.workPrices.host;
@@ -53,14 +53,14 @@
       if (write === undefined) continue;
       const made = write(() => values[taken++]);
       if (from !== i - 1) written += part(line, from, i - 1);
-      written += made;
+      written += madeText(`${made}`);
       from = i + 1;
     }
     if (from === 0) written = line;
     else if (from < line.length) written += part(line, from);
     for (; taken < values.length; taken++) {
       const value = values[taken];
-      written += ` ${value !== null && (typeof value === 'object' || typeof value === 'symbol') ? json.stringify(value) : text(value)}`;
+      written += ` ${madeText(`${value !== null && (typeof value === 'object' || typeof value === 'symbol') ? json.stringify(value) : text(value)}`)}`;
     }
     return written;
   }

@@ -5,7 +5,7 @@
 
   const { meter } = V8VM;
   const { strings, arrays, objects, json, numbers } = V8VM.v1;
-  const { text } = V8VM.v1.convert;
+  const { text, payName } = V8VM.v1.convert;
 
   // One running call: the objects that only it sees.
   class Call {
@@ -20,10 +20,14 @@
     }
   }
 
+  const LONG_INFO = 1000; // units: the price of a call covers them
+
   // Reads what the reference reads before the contract's code runs; its gas is not the contract's.
   function preloaded(read) {
     const before = meter.left;
-    const value = json.FERAL_PARSE(read());
+    const info = read();
+    if (info.length > LONG_INFO) meter.work(info.length * V8VM.workPrices.json.parse);
+    const value = json.FERAL_PARSE(info);
     meter.left = before;
     return value;
   }
@@ -48,6 +52,8 @@
       function (id) {
         if (id === 'storage') return call.storage;
         const name = text(id);
+        payName(name);
+        if (modules[name] === undefined) meter.work(V8VM.workPrices.other.module);
         return (modules[name] ??= V8VM.permits.HOST_MODULES.has(name) ? { __proto__: null } : {});
       })();
   }

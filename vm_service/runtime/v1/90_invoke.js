@@ -58,7 +58,7 @@
   const HELPER_NAME = /_IOST\$[a-zA-Z]+/g;
   const HELPER_CALL = /_IOST\$([a-zA-Z]+)\(\.\.\.\)/g;
   const SHOWN = { __proto__: null, template: '_IOSTTemplateTag(...)', spread: '_IOSTSpreadElement(...)', items: '_IOSTSpreadElement(...)' };
-  const VALUES = { __proto__: null, made: true, back: true, resumed: true, update: true, negative: true, complement: true, number: true };
+  const VALUES = { __proto__: null, name: true, naming: true, made: true, back: true, resumed: true, update: true, negative: true, complement: true, number: true };
 
   function shownHelper(_, name) {
     if (SHOWN[name] !== undefined) return SHOWN[name];
@@ -76,12 +76,15 @@
   const FUNCTION_TEXT =
     /'?(?<![\w$.\]])(?:function\b|class\b|(?:\([^()]*\)|[\w$]+) => |(?:[gs]et |static )?\*?\[?[\w$.]+\]?\([^()]*\) )[^]*\}'?/;
 
+  // A computed key, behind the literal that tells how the source spells it.
+  const KEY = /\("([^"]*)" , (?:\(intermediate value\))+\)/g;
+
   // An ordinary object, as the engine names it where its prototype is what it expects.
   const PLAIN_OBJECT = /\[object Object\]/g;
 
   // What the engine says in a TypeError, in the reference's words.
   function engineMessage(message) {
-    const shown = StringPrototypeReplace(withoutFunctions(message), PLAIN_OBJECT, '#<Object>');
+    const shown = StringPrototypeReplace(StringPrototypeReplace(withoutFunctions(message), PLAIN_OBJECT, '#<Object>'), KEY, '$1');
     if (!StringPrototypeIncludes(shown, '_IOST$')) return shown;
     return StringPrototypeReplace(StringPrototypeReplace(shown, HELPER_ITERATED, NOT_ITERABLE), HELPER_NAME, '(intermediate value)');
   }

@@ -183,7 +183,7 @@
 
     SwitchStatement(node) {
       let discriminant = this.expression(node.discriminant);
-      if (node.cases.length > 1) discriminant = this.callHelper('compared', discriminant, tree.literal(node.cases.length));
+      if (node.cases.length > 0) discriminant = this.callHelper('compared', discriminant, tree.literal(node.cases.length));
       const cases = node.cases.map((part) => {
         const test = part.test ? this.pointed(part.test, false) : null;
         this.open = null;

@@ -16,6 +16,7 @@
   };
   const NUMBER_OPERATORS = { __proto__: null, '-': 'negative', '+': 'number', '~': 'complement' };
   const PASSED_BY_NAME = new Set(['Identifier', 'Literal']);
+  const MAX_SPELLED = 200; // units of the source
 
   const textOf = (text) => (typeof text === 'string' ? tree.literal(text) : tree.identifier('undefined')); // malformed escapes have none
 
@@ -81,9 +82,19 @@
 
     MemberExpression(node) {
       const object = this.expression(node.object);
-      const property = node.computed ? this.expression(node.property) : tree.identifier(node.property.name);
+      const property = node.computed ? this.readKey(node.property) : tree.identifier(node.property.name);
       this.impure();
       return { type: 'MemberExpression', computed: node.computed, object, property };
+    },
+
+    // The key of a read: a long text pays for being a name. The engine's messages show expressions; the literal, which has
+    // no effect, tells what stood here (v1/90_invoke.js).
+    readKey(node) {
+      const key = this.expression(node);
+      if (node.type === 'Literal' || this.isNumeric(node)) return key;
+      const named = this.callHelper('name', key);
+      const isQuick = node.type === 'Identifier' && this.isSimple(node) && key.type === 'Identifier';
+      return tree.sequence(tree.literal(spelled(node)), isQuick ? tree.choice(this.isNumber(key), key, named) : named);
     },
 
     // -- calls ---------------------------------------------------------------------------------------------------
@@ -232,7 +243,8 @@
       if (!node.computed) return node.key.type === 'Identifier' ? tree.identifier(node.key.name) : tree.literal(node.key.value);
       const key = this.expression(node.key);
       this.impure();
-      return key.type === 'SequenceExpression' ? this.callHelper('last', ...key.expressions) : key; // no commas in a computed name
+      const single = key.type === 'SequenceExpression' ? this.callHelper('last', ...key.expressions) : key; // no commas in a computed name
+      return node.key.type === 'Literal' ? single : this.callHelper('naming', single);
     },
 
     // -- classes -------------------------------------------------------------------------------------------------
@@ -263,6 +275,22 @@
       return { type, id: node.id ? this.spell(node.id.name) : null, superClass, body: { type: 'ClassBody', body } };
     },
   };
+
+  const UNSPELLED = '(intermediate value)';
+  const SPELL = {
+    __proto__: null,
+    Identifier: ({ name }) => name,
+    ThisExpression: () => 'this',
+    MemberExpression: ({ object, property, computed }) => `${spelled(object)}${computed ? `[${spelled(property)}]` : `.${property.name}`}`,
+    CallExpression: ({ callee }) => `${spelled(callee)}(...)`,
+    TaggedTemplateExpression: ({ tag }) => (tag.name === '_IOSTTemplateTag' ? '_IOSTTemplateTag(...)' : UNSPELLED),
+    ConditionalExpression: () => UNSPELLED.repeat(3), // its parts are looked at, and none is shown
+    LogicalExpression: ({ left, operator, right }) => `(${spelled(left)} ${operator} ${spelled(right)})`,
+    Literal: ({ value }) => (typeof value === 'number' ? `${value}` : UNSPELLED),
+  };
+
+  // An expression as the engine's messages show it, as far as it is short.
+  const spelled = (node) => (node.type in SPELL && node.range[1] - node.range[0] <= MAX_SPELLED ? SPELL[node.type](node) : UNSPELLED);
 
   Object.assign(Lowering.prototype, methods);
 })(globalThis.V8VM);
