@@ -36,4 +36,7 @@ HOTTEST = METRICS.gauge(
     "hottest_contract_uses", "Batches that used a contract, for the ten most used, as far as counted.", ("contract",)
 )
 SNAPSHOT_STARTS = METRICS.counter("snapshot_starts_total", "Worker starts, by what they started from.", ("origin",))
+SHARED_IMAGES = METRICS.counter(
+    "shared_images_total", "Images of contracts that workers asked the service for, by outcome.", ("outcome",)
+)
 SNAPSHOT_FAILURES = METRICS.counter("snapshot_failures_total", "Snapshots that were refused, by reason.", ("reason",))

@@ -11,6 +11,7 @@ from vm_service.errors import NoWorkersError
 from vm_service.manager.autoscaler import ScaleRule, ScaleState, decide
 from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.entrance import Entrance
+from vm_service.manager.images import ImageKeeper
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pool import Pool, PoolSettings
 from vm_service.manager.retries import Retries
@@ -81,7 +82,14 @@ class VMManager:
             recycle_heap_bytes=config.heap_bytes * 3 // 4,
             silence_s=(config.transaction_ms + Limits().kill_grace_ms) / 1000,
         )
-        self._pool = Pool(settings, self._start_message, on_free=self._entrance.pump, on_start=self._on_start)
+        self._images = ImageKeeper(config)
+        self._pool = Pool(
+            settings,
+            self._start_message,
+            on_free=self._entrance.pump,
+            on_start=self._on_start,
+            images=self._images,
+        )
         self._entrance.connect(self._pool)
 
     def _start_message(self, worker_id: str) -> channel.Start:
@@ -119,6 +127,7 @@ class VMManager:
         await self._pool.open()
         loop = asyncio.get_running_loop()
         self._background = [loop.create_task(self._scale()), loop.create_task(self.snapshots.run())]
+        self._background.append(loop.create_task(self._images.run()))
 
     def _on_figures(self, figures: channel.Figures) -> None:
         """A batch was answered."""
@@ -194,6 +203,7 @@ class VMManager:
         for task in self._background:
             task.cancel()
         self.snapshots.close()
+        await self._images.close()
         await self._pool.close()
 
     def workers(self) -> list[WorkerProcess]:

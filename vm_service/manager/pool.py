@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from vm_service import metrics
 from vm_service.errors import NoWorkersError
 from vm_service.manager import affinity
-from vm_service.manager.supervisor import BEAT_SECONDS, WorkerGoneError, WorkerProcess, WorkerState
+from vm_service.manager.supervisor import BEAT_SECONDS, Images, WorkerGoneError, WorkerProcess, WorkerState
 from vm_service.worker import channel
 
 FIRST_BACK_OFF_S = 0.1
@@ -58,6 +58,7 @@ class Pool:
         *,
         on_free: Callable[[], None],
         on_start: Callable[[channel.Start, channel.Ready | None, str], None] | None = None,
+        images: Images | None = None,
     ) -> None:
         """Prepares; `open` starts the workers.
 
@@ -67,8 +68,10 @@ class Pool:
             on_free: called whenever a worker became free.
             on_start: called after a start with its message and either what the worker said or how it ended by itself;
                 not called when the machine could not spawn it, or when it could not reach the state service.
+            images: what workers may ask for.
         """
         self._on_start = on_start
+        self._images = images
         self._settings = settings
         self._size = settings.size
         self._start = start
@@ -245,7 +248,9 @@ class Pool:
 
     async def _start_one(self) -> None:
         worker_id = f"w{next(self._ids)}"
-        worker = WorkerProcess(worker_id, silence_s=self._settings.silence_s, on_gone=self._on_gone)
+        worker = WorkerProcess(
+            worker_id, silence_s=self._settings.silence_s, on_gone=self._on_gone, images=self._images
+        )
         await asyncio.sleep(self._back_off_s)
         began, message = time.monotonic(), None
         try:

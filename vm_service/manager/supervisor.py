@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from vm_service.worker import channel
 
@@ -75,6 +75,18 @@ class WorkerGoneError(Exception):
         self.commit_id = commit_id
 
 
+class Images(Protocol):
+    """Images for workers that ask."""
+
+    def find(self, wanted: channel.Wanted) -> channel.Image:
+        """Returns the image of a source, or an empty one."""
+        ...
+
+    def offer(self, source: str) -> None:
+        """A worker has compiled a source."""
+        ...
+
+
 class _Wire(asyncio.Protocol):
     """Cuts the stream of a worker into messages."""
 
@@ -111,13 +123,21 @@ class WorkerProcess:
         ready_at: monotonic seconds at which it became ready.
     """
 
-    def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["WorkerProcess"], None]) -> None:
+    def __init__(
+        self,
+        worker_id: str,
+        *,
+        silence_s: float,
+        on_gone: Callable[["WorkerProcess"], None],
+        images: Images | None = None,
+    ) -> None:
         """Prepares; `start` spawns.
 
         Args:
             worker_id: its name in logs and inspection.
             silence_s: a busy worker that says nothing for so long is killed.
             on_gone: called once when the process has ended.
+            images: what it may ask for.
         """
         self.worker_id = worker_id
         self.state = WorkerState.STARTING
@@ -127,6 +147,7 @@ class WorkerProcess:
         self.ready: channel.Ready | None = None
         self._silence_s = silence_s
         self._on_gone = on_gone
+        self._images = images
         self._heard_at = 0.0
         self._kill_reason = ""
         self._too_slow = False
@@ -286,8 +307,16 @@ class WorkerProcess:
                 self.ready, self.ready_at = message, time.monotonic()
                 self.figures = message.figures
                 _settle(self._became_ready, None)
+            case channel.Wanted() | channel.Compiled():
+                self._share(message)
             case channel.Pong():
                 pass  # being heard is the answer
+
+    def _share(self, message: channel.Wanted | channel.Compiled) -> None:
+        if isinstance(message, channel.Wanted):
+            self._send(channel.Image(message.key) if self._images is None else self._images.find(message))
+        elif self._images is not None:
+            self._images.offer(message.source)
 
     def watch(self) -> None:
         """Kills the process when it has been silent for too long; pings it when it is idle. Called periodically."""

@@ -29,10 +29,11 @@ from vm_service.worker.process import data_bytes, rss_bytes
 from vm_service.worker.pulse import Pulse
 from vm_service.worker.rehearsal import rehearse
 from vm_service.worker.service import BatchService
+from vm_service.worker.shared_images import SharedImages
 from vm_service.worker.snapshot_store import DamagedError, Snapshot, SnapshotStore
 from vm_service.worker.state_client import StateClient
 
-EXIT_STOPPED = 0
+EXIT_STOPPED = channel.EXIT_STOPPED
 EXIT_STUCK = 3
 EXIT_RETIRED = 4
 EXIT_SNAPSHOT = 6
@@ -103,7 +104,12 @@ class Worker:
         wire.send(channel.Connected())
         found, refused = _adopt(start)
         self._executor = Executor(
-            self._store, limits=self._limits, announce=self._announce, snapshot=found, pinned=start.pinned
+            self._store,
+            limits=self._limits,
+            announce=self._announce,
+            snapshot=found,
+            pinned=start.pinned,
+            shared=SharedImages(wire, build_id(start.flags)),
         )
         intake = Intake(
             start.chain_id,

@@ -6,7 +6,8 @@
 
 Manager to worker: `Start` once, then `Work` one at a time, `Ping` while idle, `Stop` at the end. Worker to manager:
 `Connected` and `Ready` once; for each `Work` any number of `Beat`, `Announce` and `Committing`, then one of `Done`,
-`Failed`, `Stopped`; `Pong`.
+`Failed`, `Stopped`; `Pong`. While it starts or runs a batch it may send `Compiled`, and `Wanted`, which the manager
+answers with one `Image`.
 Protobuf messages travel as the bytes they came in: the manager only moves them.
 
 An **item** is a transaction, a call or a source; items of a batch are counted through all its requests from 0.
@@ -22,6 +23,9 @@ import msgspec
 LENGTH_BYTES = 4
 NOBODY = -1
 """Place of no item: what a loss then names."""
+
+EXIT_STOPPED = 0
+"""Exit code of a worker that was told to leave."""
 
 EXIT_DETACHED = 5
 """Exit code of a worker that lost the state service, or never found it: no item can be blamed."""
@@ -98,6 +102,19 @@ class Work(msgspec.Struct, frozen=True, array_like=True, tag="work"):
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag="ping"):
     """Asks whether the worker is alive."""
+
+
+class Image(msgspec.Struct, frozen=True, array_like=True, tag="image"):
+    """Answers `Wanted`."""
+
+    key: str
+    """Key of the source."""
+    image: str = ""
+    """Script of the image; empty: the service has none."""
+    meta: str = ""
+    """JSON handed over with it."""
+    code_bytes: int = 0
+    """Bytes of the source's reference form."""
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, tag="stop"):
@@ -207,12 +224,29 @@ class Stopped(msgspec.Struct, frozen=True, array_like=True, tag="stopped"):
     """What was measured, for the caller."""
 
 
+class Wanted(msgspec.Struct, frozen=True, array_like=True, tag="wanted"):
+    """Asks for the image of a source before it is compiled."""
+
+    key: str
+    """Key of the source."""
+    build_id: str
+    """Build of the images that this worker can run."""
+
+
+class Compiled(msgspec.Struct, frozen=True, array_like=True, tag="compiled"):
+    """Tells that the worker has compiled a source. Its own image is not handed on."""
+
+    source: str
+
+
 class Pong(msgspec.Struct, frozen=True, array_like=True, tag="pong"):
     """The worker is alive."""
 
 
-ToWorker: TypeAlias = Start | Work | Ping | Stop
-ToManager: TypeAlias = Connected | Ready | Beat | Announce | Committing | Done | Failed | Stopped | Pong
+ToWorker: TypeAlias = Start | Work | Ping | Image | Stop
+ToManager: TypeAlias = (
+    Connected | Ready | Beat | Announce | Committing | Done | Failed | Stopped | Wanted | Compiled | Pong
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -10,9 +10,9 @@ isolate. The isolate is given up only when a source meets the limit in a fresh o
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from vm_service.compiler.pipeline import Compiler, CompileResult, Inspection, TracedImage
+from vm_service.compiler.pipeline import Compiler, CompileResult, Inspection, TracedImage, image_key
 from vm_service.model import Limits, Need
 from vm_service.sandbox.isolate import Isolate, OutOfMemoryError
 
@@ -29,12 +29,30 @@ MAX_UNSWEPT_CHARS = 65_536
 Result = TypeVar("Result")
 
 
+class Shared(Protocol):
+    """Images that others keep."""
+
+    def find(self, key: str, source: str) -> CompileResult | None:
+        """Returns the image of a source, without its reference form; None: there is none."""
+        ...
+
+    def offer(self, source: str) -> None:
+        """Tells that a source was compiled here."""
+        ...
+
+
 class CompileStage:
     """Compiles what the kernel needs."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Prepares; the isolate is made at the first use."""
+    def __init__(self, limits: Limits, shared: Shared | None = None) -> None:
+        """Prepares; the isolate is made at the first use.
+
+        Args:
+            limits: what compiling is granted on this machine.
+            shared: asked before a contract is compiled that was published before.
+        """
         self._limits = limits
+        self._shared = shared
         self._timeout_s = COMPILE_GRANTS * limits.transaction_ms / 1000
         self._isolate: Isolate | None = None
         self._compiler: Compiler | None = None
@@ -92,13 +110,24 @@ class CompileStage:
         if known is not None:
             self._results.move_to_end(question)
             return known
+        result = self._find_shared(need) or self._compile(need, abi_json)
+        self._results[question] = result
+        while len(self._results) > REMEMBERED:
+            self._results.popitem(last=False)
+        return result
+
+    def _find_shared(self, need: Need) -> CompileResult | None:
+        if self._shared is None or need.validate or need.raw:
+            return None
+        return self._shared.find(image_key(need.source), need.source)
+
+    def _compile(self, need: Need, abi_json: str) -> CompileResult:
         result = self._use(
             need.source,
             lambda compiler: compiler.compile(need.source, abi_json, need.validate, self._timeout_s, raw=need.raw),
         )
-        self._results[question] = result
-        while len(self._results) > REMEMBERED:
-            self._results.popitem(last=False)
+        if self._shared is not None and result.error is None and not need.raw:
+            self._shared.offer(need.source)
         return result
 
     def compile_traced(self, source: str) -> TracedImage:

@@ -30,7 +30,7 @@ from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed
 from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
 from vm_service.worker import selftest
-from vm_service.worker.compile_stage import CompileStage
+from vm_service.worker.compile_stage import CompileStage, Shared
 from vm_service.worker.contention import Contention
 from vm_service.worker.hotset import HotSet
 from vm_service.worker.prefetch import AccessPredictor, Call, SequenceReader
@@ -77,6 +77,7 @@ class Executor:
         announce: Callable[[int], None] | None = None,
         snapshot: Snapshot | None = None,
         pinned: Collection[str] = (),
+        shared: Shared | None = None,
     ) -> None:
         """Brings both isolates up.
 
@@ -86,6 +87,7 @@ class Executor:
             announce: called before each transaction or call of a careful batch with its place, on V8's thread.
             snapshot: the one that this process has adopted.
             pinned: contracts whose images are never dropped.
+            shared: images that others keep.
         """
         self.limits = limits or Limits()
         self._state = state
@@ -102,7 +104,7 @@ class Executor:
         self._settled: dict[str, int | None] | None = None
         self._met_bug = False
         self.hot = HotSet(self.limits.image_bytes, pinned)
-        self.stage = CompileStage(self.limits)
+        self.stage = CompileStage(self.limits, shared)
         self._traced: dict[str, TracedImage] = {}
         self._sandbox = Sandbox(
             {**host.TABLE, "state.get": self._read_state, "announce": self.tell},

@@ -1,5 +1,8 @@
 """Hot contracts across restarts: the list is kept, snapshots are made of it, and nothing damaged is ever used."""
 
+import os
+import re
+import signal
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -115,6 +118,24 @@ def test_without_snapshots_hot_contracts_are_compiled_before_a_worker_takes_work
     assert origins(world) == {"sources"}
     add(world, contract)
     assert world.tiers() == {"cold": 0, "recent": 1}
+
+
+def test_a_cold_worker_takes_images_that_the_service_has_compiled(world: VmWorld) -> None:
+    port = free_ports(1)[0]
+    world.restart_vm(snapshots="false", metrics_port=port)
+    outcome = world.execute(world.signer.publish(world.users[0], f"/*{'x' * 3_000}*/{COUNTER}", ABI))
+    contract = contract_id(outcome.outcomes[0].tx_hash)
+    first = add(world, contract)
+    for _ in range(20):  # the first of them may come before the image is built
+        for worker in started(world):
+            os.kill(worker.pid, signal.SIGKILL)
+        again = add(world, contract)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            found = re.search(r'shared_images_total{outcome="found"} [1-9]', page.read().decode())
+        if found:
+            break
+    assert found
+    assert again.receipt.gas_usage == first.receipt.gas_usage
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "stale"])

@@ -47,7 +47,9 @@ class UnsteadyWorker:
 
     weather: Weather
 
-    def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["UnsteadyWorker"], None]) -> None:
+    def __init__(
+        self, worker_id: str, *, silence_s: float, on_gone: Callable[["UnsteadyWorker"], None], images: object
+    ) -> None:
         self.worker_id, self.pid, self.ready, self.batch_count = worker_id, 1, None, 0
         self.state = WorkerState.STARTING
         self.figures = channel.Figures()

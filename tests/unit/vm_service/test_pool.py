@@ -21,7 +21,9 @@ class FakeWorker:
     fail_starts = 0
     failure: Exception = WorkerGoneError("cannot start")
 
-    def __init__(self, worker_id: str, *, silence_s: float, on_gone: Callable[["FakeWorker"], None]) -> None:
+    def __init__(
+        self, worker_id: str, *, silence_s: float, on_gone: Callable[["FakeWorker"], None], images: object
+    ) -> None:
         self.worker_id = worker_id
         self.state = WorkerState.STARTING
         self.figures = channel.Figures()
