@@ -82,11 +82,13 @@
       ['name', 50, 'a property whose name is a text made while the code runs, or a number that is no index, written'],
       ['far', 30, 'a property whose name is a number above 1,024, written'],
       ['step', 6, 'a prototype above the first eight of an object that becomes a text or number'],
-      ['chain', 2, 'a prototype above the first four of the longest chain that the action has made: at each `in` and `instanceof`, each step of `for of`, `yield*` and `...`, each item that a callback is called with, that is applied or copied, and each of an array with gaps'],
+      ['chain', 2, 'a prototype above the first two (of an array: each) of the longest chain that the action has made: at each `in` and `instanceof`, each step of `for of`, `yield*` and `...`, each item that a callback is called with, that is applied or copied, and each of an array with gaps'],
     ],
     functions: [
       ['bind', 100, '`bind`, and 1 for each argument'],
-      ['argument', 1, 'an item of the list of `apply`'],
+      ['bound', 1 / 8, 'an argument of a function that was bound with more than 16: at each step that `object chain` names'],
+      ['argument', 1, 'an item of the list of `apply`; 4 more, of what is no ordinary array'],
+      ['hasInstance', 8, 'an item that a method of arrays calls `Function.prototype[Symbol.hasInstance]` with'],
       ['defaultValue', 1, 'a default value'],
     ],
     literal: [

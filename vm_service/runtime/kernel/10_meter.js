@@ -32,7 +32,7 @@
     done = 0; // units of work done by the running sandboxes and those that they called
     earned = 0; // gas that the callers of the running sandbox had used when they called
     items = 0; // of arrays that were made of a length
-    toll = 0; // units of work for a step along the longest chain of prototypes (v1/19_chains.js)
+    toll = 0; // units of work for a step that may go along a chain of prototypes (v1/19_chains.js)
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
     unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'

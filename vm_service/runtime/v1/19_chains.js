@@ -11,7 +11,7 @@
   const { isObject, tooDeep } = V8VM.v1;
 
   const LIMIT = 100; // prototypes above the lowest object of a chain
-  const FREE_STEPS = 4; // as many as an object of a class of a class of a class has
+  const FREE_STEPS = 2; // as many as an object of a class has
   const INSTANCES = 1; // what may lie below any object, unseen: `new` tells nothing of whose prototype it takes
   const ARRAY_BELOW = 12; // an array in place of objects below it: each of its holes is looked for in all its prototypes
   const { chain: CHAIN_WORK } = V8VM.workPrices.object;
@@ -41,14 +41,19 @@
     }
   }
 
-  // Pays for a chain with `count` objects below the prototype, or with what stands in their place. An array that becomes a
-  // prototype loses its form.
+  // What each step costs from now on, at least.
+  function raiseToll(units) {
+    if (units > meter.toll) meter.toll = units;
+  }
+
+  // Pays for a chain with `count` objects below the prototype, or with what stands in their place: an array, of whose steps
+  // none is free. An array that becomes a prototype loses its form.
   function link(prototype, count, counted = count) {
     const above = height(prototype) - 1;
     const beyond = above + counted - FREE_CHAIN;
     if (beyond > 0) meter.charge(beyond * beyond * CHAIN_GAS);
-    const toll = (above + count - FREE_STEPS) * CHAIN_WORK;
-    if (toll > meter.toll) meter.toll = toll;
+    const steps = counted > count ? above + count : above + count - FREE_STEPS;
+    raiseToll(steps * CHAIN_WORK);
     raise(forms.loosen(prototype), counted);
   }
 
@@ -75,5 +80,5 @@
     isUsed = false;
   }
 
-  V8VM.v1.chains = { linkNew, linkOld, linkClass, forget };
+  V8VM.v1.chains = { linkNew, linkOld, linkClass, raiseToll, forget };
 })(globalThis.V8VM);

@@ -11,7 +11,7 @@
     Array, ArrayIsArray, ArrayPrototypeIncludes, ArrayPrototypeIndexOf, ArrayPrototypeJoin, ArrayPrototypeKeys, ArrayPrototypeLastIndexOf,
     ArrayPrototypePop, ArrayPrototypeReverse, ArrayPrototypeShift, ArrayPrototypeUnshift, ArrayPrototypeUnshiftApply,
     FunctionPrototypeApply, FunctionPrototypeCall, MathTrunc, Object, ObjectPrototypeToString, RangeError, ReflectConstruct, String,
-    SymbolIsConcatSpreadable, TypeError,
+    SymbolHasInstance, SymbolIsConcatSpreadable, TypeError,
   } = V8VM.primordials;
   const { meter, forms } = V8VM;
   const { number, text, isObject } = V8VM.v1.convert;
@@ -27,6 +27,8 @@
     fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, joinUnit: JOIN_UNIT_WORK,
     compareUnit: UNIT_WORK, compareText: TEXT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
   } = V8VM.workPrices.array;
+  const { hasInstance: INSTANCE_WORK } = V8VM.workPrices.functions;
+  const HAS_INSTANCE = Function.prototype[SymbolHasInstance]; // it cannot be replaced
   const LONG_MOVE = 64;
   const LONG_ROW = 10000; // `new Array(n)` of more is no row
   const SHORT_TEXT = 12; // units: a longer one may be part of another text, which takes longer to compare
@@ -85,9 +87,9 @@
   }
 
   // Counts the stack of a method that calls back; returns what to restore.
-  function enter(length) {
+  function enter(length, callback) {
     const saved = meter.depth;
-    meter.work(length * (VISIT_WORK + meter.toll));
+    meter.work(length * ((callback === HAS_INSTANCE ? VISIT_WORK + INSTANCE_WORK : VISIT_WORK) + meter.toll));
     if ((meter.depth += CALLBACK_SLOTS) > meter.roof) deeper();
     return saved;
   }
@@ -172,7 +174,7 @@
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
-      const saved = enter(length);
+      const saved = enter(length, callback);
       for (let i = 0; i < length; i++) if (i in list) FunctionPrototypeCall(callback, self, list[i], i, this);
       meter.depth = saved;
     },
@@ -181,7 +183,7 @@
       const { length } = list;
       meter.charge(CALL + VISIT * length);
       callable(callback);
-      const saved = enter(length);
+      const saved = enter(length, callback);
       for (let i = 0; i < length; i++) {
         if (i in list && !FunctionPrototypeCall(callback, self, list[i], i, this)) {
           meter.depth = saved;
@@ -208,7 +210,7 @@
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
-      const saved = enter(length);
+      const saved = enter(length, callback);
       const kept = [];
       for (let i = 0; i < length; i++) {
         if (!(i in list)) continue;
@@ -223,7 +225,7 @@
       const { length } = list;
       meter.charge(CALL + COPY * length);
       callable(callback);
-      const saved = enter(length);
+      const saved = enter(length, callback);
       const mapped = [];
       let held = 0;
       for (let i = 0; i < length; i++) {
@@ -241,7 +243,7 @@
     const { length } = list;
     meter.charge(CALL + VISIT * length);
     callable(callback);
-    const saved = enter(length);
+    const saved = enter(length, callback);
     let found = -1;
     for (let i = 0; i < length && found < 0; i++) if (FunctionPrototypeCall(callback, receiver, list[i], i, self)) found = i;
     meter.depth = saved;
@@ -366,6 +368,7 @@
       for (let p = -1; p < parts.length; p++) {
         const part = p < 0 ? receiver(this) : parts[p];
         const list = isSpreadable(part) ? spreadable(part) : [part];
+        payForm(list, READ_WORK);
         lists[p + 1] = { list, length: list.length };
         count += list.length;
       }

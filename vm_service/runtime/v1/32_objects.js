@@ -14,7 +14,7 @@
     ReflectOwnKeys, String, Symbol, TypeError, WeakMap,
   } = P;
   const { meter, forms } = V8VM;
-  const { linkNew, linkOld } = V8VM.v1.chains;
+  const { linkNew, linkOld, raiseToll } = V8VM.v1.chains;
   const { number, text, isObject, nameOf, payName, scan, scanNumber, shown, madeText, SHOWN_WORK } = V8VM.v1.convert;
   const { inherited, payLength, refuseCode, enter, enterNative, enterLibrary, tooDeep } = V8VM.v1;
 
@@ -25,11 +25,13 @@
   const { symbol: SYMBOL_WORK, registered: REGISTERED_WORK, error: ERROR_WORK } = V8VM.workPrices.other;
   const { readArgument: READ_WORK } = V8VM.workPrices.text;
   const { radix: RADIX_WORK, fractionRadix: FRACTION_RADIX_WORK, manyDigits: MANY_DIGITS_WORK } = V8VM.workPrices.number;
-  const { bind: BIND_WORK, argument: ARGUMENT_WORK } = V8VM.workPrices.functions;
+  const { bind: BIND_WORK, bound: BOUND_WORK, argument: ARGUMENT_WORK } = V8VM.workPrices.functions;
+  const { tableRead: TABLE_WORK } = V8VM.workPrices.array;
   const MATH_GAS = V8VM.prices.math.call;
   const EXACT_DIGITS = 15;
   const MAX_ARGUMENTS = 60000;
   const APPLY_SLOTS = 20; // stack of `apply`, without the arguments
+  const FREE_BOUND = 16;
   const MAX_BOUND_ARGUMENTS = 200; // of a bound function: every call copies them at no price
 
   // -- Object ------------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@
     if (length > MAX_ARGUMENTS) tooDeep();
     const count = length > 0 ? length | 0 : 0;
     enter(count);
-    meter.work(count * (ARGUMENT_WORK + meter.toll));
+    meter.work(count * (ArrayIsArray(like) && forms.isRow(like) ? ARGUMENT_WORK : ARGUMENT_WORK + TABLE_WORK + meter.toll));
     const list = [];
     for (let i = 0; i < length; i++) list[i] = like[i];
     meter.depth = saved + count;
@@ -274,6 +276,7 @@
       const count = args.length + (inner === undefined ? 0 : inner.args.length);
       if (count > MAX_BOUND_ARGUMENTS) tooDeep();
       meter.work(BIND_WORK + count * ARGUMENT_WORK);
+      if (count > FREE_BOUND) raiseToll((count * BOUND_WORK) | 0);
       for (let i = 0; i < args.length; i++) args[i] = bindable(args[i]);
       const target = bindable(this);
       const receiver = bindable(self);

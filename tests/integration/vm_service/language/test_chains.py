@@ -54,7 +54,7 @@ def test_the_longest_chain_decides_what_a_step_costs(language: Language) -> None
 
 
 def test_an_ordinary_hierarchy_changes_no_gas(language: Language) -> None:
-    steps = "const l = new Array(60001).join('a').split(''); for (const x of l);"
+    steps = "const l = new Array(60001).join('a').split(''); let n = 0; for (const x of l) n = n + 1;"
     classes = "class A {} class B extends A {} class C extends B {} new C();"
 
     one, two = language.run(steps), language.run(classes + steps)
