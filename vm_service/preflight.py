@@ -6,12 +6,9 @@ and how it is mended. A worker inherits all limits, so what holds for this proce
 
 import contextlib
 import ctypes
-import errno
 import mmap
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from chassis.lifecycle import StartError
@@ -35,8 +32,6 @@ def check(config: VmConfig) -> None:
     check_address_space()
     if _JITLESS not in config.v8_flags:
         check_executable_memory()
-    if config.snapshots:
-        check_cache_dir(config.cache_dir)
 
 
 def check_address_space() -> None:
@@ -83,21 +78,3 @@ def _mapped(size_bytes: int, protection: int) -> Iterator[str]:
         yield ""
     finally:
         libc.munmap(address, size_bytes)
-
-
-def check_cache_dir(folder: Path) -> None:
-    """Writes a file into the folder of startup snapshots; a full disk is no reason not to start.
-
-    Raises:
-        StartError: the folder cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return
-        raise StartError(
-            f"cache_dir {folder} cannot be written ({error.strerror}): name another folder, or set snapshots=false"
-        ) from error

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from chassis.lifecycle import StartError
 from gateway.demo.processes import NotStartedError, Program, Service
 from tests.support.node import free_ports
 from vm_service import preflight
@@ -71,32 +70,23 @@ def test_limits_that_are_too_low_are_recognised_by_every_service(
     assert word in ended(module, *flags, prepare=limited(kind, limit))
 
 
-def test_folders_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "folder"
-    assert f"cache_dir {folder}" in ended("vm_service", f"--cache-dir={folder}")
     assert str(folder) in ended("state_service", f"--data-dir={folder}")
 
 
-def test_what_this_machine_grants_is_enough(tmp_path: Path) -> None:
-    preflight.check(VmConfig(cache_dir=tmp_path / "new" / "folder"))
-    assert list((tmp_path / "new" / "folder").iterdir()) == []
-
-
-def test_a_cache_that_is_not_used_need_not_be_writable(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    config = VmConfig(cache_dir=tmp_path / "file", snapshots=False)
-    preflight.check(config)
-    with pytest.raises(StartError, match="cache_dir"):
-        preflight.check_cache_dir(config.cache_dir)
+def test_what_this_machine_grants_is_enough() -> None:
+    preflight.check(VmConfig())
 
 
 def test_the_demonstration_tells_the_reason_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    program = Program("vm", "vm_service", free_ports(1)[0], (f"--cache-dir={tmp_path / 'file' / 'folder'}",))
+    folder = tmp_path / "file" / "folder"
+    program = Program("state", "state_service", free_ports(1)[0], (f"--data-dir={folder}",))
     service = Service(program, tmp_path)
     try:
-        with pytest.raises(NotStartedError, match="the vm service does not start: cache_dir") as caught:
+        with pytest.raises(NotStartedError, match=f"the state service does not start: .*{folder}") as caught:
             service.wait_ready()
         assert "\n" not in str(caught.value)
     finally:
