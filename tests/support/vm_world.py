@@ -24,6 +24,7 @@ from iost.vm.v1 import worker_service_pb2 as worker_pb
 from iost.vm.v1 import worker_service_pb2_grpc as worker_rpc
 from tests.support.state_process import StateProcess
 from tests.support.vm_process import VmProcess
+from tests.support.waiting import wait_until
 from vm_service import base58, genesis, transactions
 from vm_service.convert import to_header
 from vm_service.state_keys import StoredValue, field_key
@@ -200,10 +201,23 @@ class VmWorld:
     def restart_state(self) -> None:
         """Kills the store and starts it again at the same address."""
         address = self.state.address
+        lost = set(self.vm.worker_pids()) if self.vm is not None else set()
         self.state.kill()
         flags = {**self._state_flags, "port": address.rpartition(":")[2]}
         self.state = StateProcess(self._data_dir, **flags)  # type: ignore[arg-type]
         self.state.wait_for("service_ready")
+        if self.vm is not None:
+            self._wait_for_other_workers(lost)
+
+    def _wait_for_other_workers(self, lost: set[int]) -> None:
+        """Waits until workers that lost their connection to the store are gone, and another one takes work."""
+        vm = self.vm
+        assert vm is not None
+        wait_until(lambda: not lost.intersection(vm.worker_pids()) and self._idle_count() > 0, 20.0)
+
+    def _idle_count(self) -> int:
+        listed = self.workers.ListWorkers(worker_pb.ListWorkersRequest()).workers
+        return sum(worker.state == worker_pb.WORKER_STATE_IDLE for worker in listed)
 
     def _close_channels(self) -> None:
         for channel in (self.channel, self.state_channel):

@@ -154,8 +154,10 @@ def test_a_damaged_or_stale_snapshot_is_refused_with_a_warning(world: VmWorld, d
     assert origins(world) == {"sources"}
     refused = world.vm.wait_for("snapshot_refused")
     assert refused["reason"] == {"flip": "checksum", "cut": "checksum", "stale": "stale"}[damage]
+    damaged = raw[:1000] if damage == "cut" else raw
     assert world.execute(world.signer.transfer(*world.users)).outcomes[0].receipt.status.code == 1
-    assert not path.exists()
+    # It is removed; a sound one may stand in its place already, but not under the key of other flags.
+    assert not path.exists() or (damage != "stale" and path.read_bytes() != damaged)
 
 
 def test_a_snapshot_that_cannot_be_read_nor_removed_costs_only_the_speed(world: VmWorld) -> None:

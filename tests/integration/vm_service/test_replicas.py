@@ -27,7 +27,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
 def test_callers_that_contend_for_few_cells_see_no_conflict(replicas: Replicas, gateways: int) -> None:
     report = replicas.run(CONTENDING, SECONDS, gateways=gateways)
     assert report.problems() == []
-    assert report.calls > 10
+    assert report.calls >= CONTENDING.callers, "each caller was served"
 
 
 def test_batches_on_disjoint_cells_all_run_once(replicas: Replicas) -> None:
