@@ -88,6 +88,8 @@ class Worker:
     def __init__(self, wire: channel.WorkerChannel, start: channel.Start, began: float) -> None:
         """Brings everything up and reports readiness; `began`: monotonic seconds at which the process began."""
         self._wire = wire
+        self._work_id = 0
+        self._busy = False  # read by `_on_store_lost`, which the store may call from here on
         self._limits = Limits(
             transaction_ms=start.transaction_ms,
             heap_bytes=start.heap_bytes,
@@ -126,8 +128,6 @@ class Worker:
             committing=self._committing,
         )
         self._pulse = Pulse(wire, self._executor.running_s)
-        self._work_id = 0
-        self._busy = False
         self._heap = 0
         self._heap_asked_at = float("-inf")
         digest = self._executor.rehearse()

@@ -9,6 +9,7 @@ from functools import partial
 
 from chassis.errors import RemoteError
 from gateway.client import AsyncClient
+from iost.gateway.v1.inspection_service_pb2 import GetHeadResponse
 from tests.fault.consistency import history as log
 from tests.fault.consistency.stack import Part, Stack, send
 from tests.fault.consistency.workload import Workload, block_on
@@ -120,15 +121,29 @@ class Nemesis:
 
     # -- branches ----------------------------------------------------------------------------------------------------
 
+    async def _block_on_head(self, client: AsyncClient, wait_s: float = 0.0) -> tuple[GetHeadResponse, bytes]:
+        """Executes an empty block on the head of a moment before; returns that head and the id of the block."""
+        while True:
+            parent = await _until_answered(client.head)
+            request = block_on(parent, [], self._chance)
+            await asyncio.sleep(wait_s)
+            try:
+                await _until_answered(partial(client.execute_block, request))
+            except RemoteError as error:
+                # The parent was folded or dropped, or its time leads the clock that was wrong before.
+                if error.code.name not in ("FAILED_PRECONDITION", "NOT_FOUND"):
+                    raise
+                await asyncio.sleep(0.5)
+                continue
+            return parent, request.block_id
+
     async def _reorganise(self) -> None:
         """Makes a branch beside the head final: commits above the fork are void."""
         client = self._workload.clients[0]
         start = time.time()
-        parent = await _until_answered(client.head)
-        request = block_on(parent, [], self._chance)
-        await asyncio.sleep(self._chance.random() * 0.1)  # others commit on the head
-        await _until_answered(partial(client.execute_block, request))
-        await _until_answered(partial(client.finalize_block, request.block_id))
+        # While it waits, others commit on the same parent.
+        parent, block_id = await self._block_on_head(client, self._chance.random() * 0.1)
+        await _until_answered(partial(client.finalize_block, block_id))
         self._workload.seen.append(log.Reorganised(start, time.time(), parent.version))
 
     async def _discard(self) -> None:
@@ -136,11 +151,9 @@ class Nemesis:
         client = self._workload.clients[1]
         start = time.time()
         while True:
-            parent = await _until_answered(client.head)
-            request = block_on(parent, [], self._chance)
-            await _until_answered(partial(client.execute_block, request))
+            parent, block_id = await self._block_on_head(client)
             await asyncio.sleep(self._chance.random() * 0.1)
-            if await _discarded(client, request.block_id):
+            if await _discarded(client, block_id):
                 break
         self._workload.seen.append(log.Reorganised(start, time.time(), parent.version))
 

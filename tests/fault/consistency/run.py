@@ -29,7 +29,13 @@ from tests.fault.report import Report
 
 HERE = Path(__file__).parent
 CALLERS = 8
-SHORT = ("kill state", "kill workers", "stop vm1", "another branch becomes final", "the head is discarded")
+SHORT = (
+    "kill state again and again",
+    "kill workers",
+    "stop vm1",
+    "another branch becomes final",
+    "the head is discarded",
+)
 """Faults of the short form: one of each sort."""
 
 CAUGHT_UP_S = 15.0
