@@ -48,7 +48,8 @@ class SlowCallers(Callers):
 
 
 def test_callers_do_not_wait_for_a_slow_contract_of_another_service(tmp_path: Path) -> None:
-    with running(tmp_path, 2, workers=2) as replicas:
+    # Others wait for a slow place no longer than the patience, which is set far below the slow run here.
+    with running(tmp_path, 2, workers=2, state_flags=("--place-patience-ms=10",)) as replicas:
         with Client(replicas.gateways[0].address) as client:
             contract = client.publish(replicas.accounts[-1], SLOW).contract_id
         replicas.run(HONEST, 0.2)
@@ -56,7 +57,7 @@ def test_callers_do_not_wait_for_a_slow_contract_of_another_service(tmp_path: Pa
             report = replicas.run(HONEST, SECONDS)
         assert report.problems() == []
         assert len(slow.times_s) > SLOW_CALLERS
-        assert statistics.median(report.times_s) < statistics.median(slow.times_s) / 4
+        assert statistics.median(report.times_s) < statistics.median(slow.times_s) / 2
 
 
 def busy_workers(replicas: Replicas) -> list[int]:
