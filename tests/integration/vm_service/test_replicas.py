@@ -23,8 +23,8 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
         yield started
 
 
-@pytest.mark.parametrize("gateways", [1, 2], ids=["both behind a gateway", "a gateway each"])
-def test_callers_that_contend_for_few_cells_see_no_conflict(replicas: Replicas, gateways: int) -> None:
+@pytest.mark.parametrize("gateways", [[0], [1, 2]], ids=["both behind a gateway", "a gateway each"])
+def test_callers_that_contend_for_few_cells_see_no_conflict(replicas: Replicas, gateways: list[int]) -> None:
     report = replicas.run(CONTENDING, SECONDS, gateways=gateways)
     assert report.problems() == []
     assert report.calls >= CONTENDING.callers, "each caller was served"
