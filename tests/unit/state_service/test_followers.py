@@ -7,6 +7,7 @@ must hold exactly the events of the main chain in the end. No cursor may be refu
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -122,6 +123,18 @@ class Chain:
         return WriteBatch(name.encode(), {}, parent_id=parent_id, transactions=transactions)
 
 
+async def hear(stream: Any, take: Callable[[Any], None], clock: Clock, most: int | None) -> None:
+    """Takes at most so many answers of a stream, all when no number is given, and closes it."""
+    try:
+        async for item in stream:
+            take(item)
+            if most is not None and (most := most - 1) <= 0:
+                return
+            await clock.pause()
+    finally:
+        await stream.aclose()
+
+
 @dataclass
 class EventFollower:
     """A subscriber of StreamEvents: what it holds, and the cursor it resumes from."""
@@ -138,14 +151,7 @@ class EventFollower:
             cursor=self.cursor, final_only=self.final_only, until_head=most is None
         )
         stream = InspectionServicer(lambda: self.store).StreamEvents(request, self.clock)  # type: ignore[arg-type]
-        try:
-            async for item in stream:
-                self._take(item)
-                if most is not None and (most := most - 1) <= 0:
-                    return
-                await self.clock.pause()
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]
+        await hear(stream, self._take, self.clock, most)
 
     def _take(self, item: inspection_pb.StreamEventsResponse) -> None:
         self.cursor.CopyFrom(item.cursor)
@@ -172,14 +178,7 @@ class ChangeFollower:
             from_version=version + 1, known_block_id=commit_id, until_head=most is None, final_only=self.final_only
         )
         stream = StateServicer(lambda: self.store).StreamChanges(request, self.clock)  # type: ignore[arg-type]
-        try:
-            async for item in stream:
-                self._take(item)
-                if most is not None and (most := most - 1) <= 0:
-                    return
-                await self.clock.pause()
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]
+        await hear(stream, self._take, self.clock, most)
 
     def _take(self, item: state_pb.StreamChangesResponse) -> None:
         if item.unwind:
