@@ -33,7 +33,7 @@ class Calls:
         self._ended: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._finished = asyncio.Event()
-        self._arrived_at = float("-inf")
+        self._busy_at = float("-inf")
         self._released = asyncio.Event()
         self._released.set()
 
@@ -44,7 +44,7 @@ class Calls:
         Raises:
             ServiceError: the service stops, and the handler came too late or was ended.
         """
-        self._arrived_at = asyncio.get_running_loop().time()
+        self._busy_at = asyncio.get_running_loop().time()
         if self._closed:
             raise self._draining()
         task = asyncio.current_task()
@@ -61,6 +61,7 @@ class Calls:
         finally:
             group.discard(task)
             self._ended.discard(task)
+            self._busy_at = asyncio.get_running_loop().time()
             self._notice_finished()
 
     def close(self) -> None:
@@ -77,7 +78,9 @@ class Calls:
         self._end(self._streams | self._unary)
 
     async def quiet(self, pause_s: float, limit_s: float) -> bool:
-        """Waits until no call runs and none has arrived for a pause. REQUIRES: closed.
+        """Waits until no call runs and none has arrived or ended for a pause. REQUIRES: closed.
+
+        The answer of a call is written after its handler has ended, and reaches the socket later still.
 
         Returns:
             False when that was not so within the limit.
@@ -86,7 +89,7 @@ class Calls:
             async with asyncio.timeout(limit_s):
                 await self._finished.wait()
                 loop = asyncio.get_running_loop()
-                while (rest_s := self._arrived_at + pause_s - loop.time()) > 0:  # noqa: ASYNC110 - nothing to wait for
+                while (rest_s := self._busy_at + pause_s - loop.time()) > 0:  # noqa: ASYNC110 - nothing to wait for
                     await asyncio.sleep(rest_s)
                 return True
         return False

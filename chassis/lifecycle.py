@@ -48,7 +48,7 @@ _PARTING_S = 0.05
 """Time for callers that do not pause to hear that their connection is being closed, while they wait for an answer."""
 
 _PAUSE_S = 0.15
-"""The port is closed once no call has arrived for so long: callers that were refused come back after 100 ms."""
+"""The port closes after such a time without a call that arrives or ends: refused callers come back after 100 ms."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = logging.getLogger(__name__)
