@@ -101,6 +101,7 @@ REASONS = {
     "v1/compiler/10_nesting.js CLOSING": LOADED,
     "v1/compiler/10_nesting.js OPENING": LOADED,
     "v1/compiler/10_nesting.js PREFIXES": LOADED,
+    "v1/compiler/15_long_names.js KEYS": LOADED,
     "v1/compiler/25_size.js LEVELS": LOADED,
     "v1/compiler/25_size.js LINES": LOADED,
     "v1/compiler/40_points.js OPENS_POINT": LOADED,

@@ -37,6 +37,8 @@
     'Float64', 'MaxInt64', 'MinInt64', 'MaxFloat64', 'MinFloat64', 'IOSTCrypto', 'Console', 'format', 'formatWithOptions', 'emptyOptions',
   ];
 
+  const MAX_NAME = 16383; // units: V8 hashes a longer text by its length alone, so that names of one length are compared with each other
+
   // How deep calls may go: slots (8 bytes) of the native stack, of the 3,840,000 that --stack-size=30000 gives. Functions are
   // counted with twice what they take, and engine functions that call back with what was measured, so the stack itself never
   // decides (tests/integration/vm_service/language/test_depth.py). About 4,400 calls of a small function.
@@ -124,5 +126,5 @@
   const DELETED_GLOBALS = words(`WebAssembly SharedArrayBuffer Atomics Intl Temporal FinalizationRegistry WeakRef Date Promise eval Function
     AsyncDisposableStack DisposableStack SuppressedError ShadowRealm Iterator Float16Array console gc escape unescape`);
 
-  V8VM.permits = { GLOBALS, HOST_NAMES, HOST_MODULES, REDECLARED, DEPTH_SLOTS, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
+  V8VM.permits = { GLOBALS, MAX_NAME, HOST_NAMES, HOST_MODULES, REDECLARED, DEPTH_SLOTS, INTRINSICS, ENGINE_ERRORS, OVERRIDABLE, DELETED_GLOBALS };
 })(globalThis.V8VM);

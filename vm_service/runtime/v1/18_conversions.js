@@ -6,12 +6,12 @@
   const { FunctionPrototypeCall, ObjectGetPrototypeOf, RangeError, String, SymbolPrototypeGetDescription, SymbolToPrimitive, TypeError } = V8VM.primordials;
   const { meter } = V8VM;
   const { isObject, enter } = V8VM.v1;
+  const { MAX_NAME } = V8VM.permits;
 
   const PRIMITIVE_SLOTS = 60; // stack of a conversion
   const { read: READ_WORK, readDigits: DIGIT_WORK } = V8VM.workPrices.text;
   const { step: STEP_WORK, longName: NAME_WORK } = V8VM.workPrices.object;
   const LONG_TEXT = 64;
-  const MAX_NAME = 16383; // units: V8 hashes a longer text by its length alone, so that names of one length are compared with each other
   const PLAIN_DIGITS = 20; // units: no more are read quickly, whatever they say
   const FREE_STEPS = 8;
   const { shown: SHOWN_WORK } = V8VM.workPrices.other;

@@ -64,7 +64,8 @@
 
   // Throws the first broken rule. abi is the list of ABI entries; with `loc` the parser tells places.
   function validate(source, abi, { loc = false } = {}) {
-    const { body } = esprima.parseScript(source, { loc });
+    const program = esprima.parseScript(source, { loc });
+    const { body } = program;
     if (body.length <= 1) throw new Error('empty source code.');
     const last = body[body.length - 1];
     const name = exportedName(last);
@@ -73,6 +74,7 @@
     if (declaration === undefined) throw located('abi not match your source code.', last);
     const methods = methodsOf(declaration);
     for (const entry of abi) checkEntry(entry, methods);
+    V8VM.longNames.check(source, program);
   }
 
   V8VM.validate = { validate, exportedName };

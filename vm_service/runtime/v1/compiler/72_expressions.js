@@ -18,10 +18,10 @@
   const PASSED_BY_NAME = new Set(['Identifier', 'Literal']);
   const MAX_SPELLED = 200; // units of the source
 
-  const textOf = (text) => (typeof text === 'string' ? tree.literal(text) : tree.identifier('undefined')); // malformed escapes have none
+  const textOf = (text) => (typeof text === 'string' ? V8VM.longNames.text(text) : tree.identifier('undefined')); // malformed escapes have none
 
   const methods = {
-    Literal: (node) => tree.literal(node.value),
+    Literal: (node) => V8VM.longNames.text(node.value),
     ThisExpression: () => ({ type: 'ThisExpression' }),
     Super: () => ({ type: 'Super' }),
     MetaProperty: (node) => ({ type: 'MetaProperty', meta: tree.identifier(node.meta.name), property: tree.identifier(node.property.name) }),
@@ -169,7 +169,7 @@
     template(quasi) {
       const parts = [];
       quasi.quasis.forEach((text, i) => {
-        parts.push(tree.literal(text.value.cooked));
+        parts.push(V8VM.longNames.text(text.value.cooked));
         if (i < quasi.expressions.length) parts.push(this.expression(quasi.expressions[i]));
       });
       this.impure();

@@ -58,7 +58,7 @@
     if (V8VM.nesting.tooDeep(source) !== null) return JSON.stringify({ place: null, problems: [] });
     try {
       if (abiText === '') V8VM.abiEntries(source);
-      else V8VM.validate.validate(source, JSON.parse(abiText).abi ?? [], { loc: true });
+      V8VM.validate.validate(source, abiText === '' ? [] : (JSON.parse(abiText).abi ?? []), { loc: true });
       return JSON.stringify({ place: null, problems: inspectAccepted(source) });
     } catch (error) {
       return JSON.stringify({ place: placeOf(error), problems: [] });

@@ -6,6 +6,7 @@
   const { esprima } = globalThis.v8vmCompiler;
 
   const fail = (error) => `Error: ${error.message}`;
+  const refusal = (error) => (error instanceof RangeError && error.loc ? `RangeError: ${error.message}` : fail(error)); // of a name
 
   // Contract text and ABI entries -> null, or the error text of the first broken rule.
   function validateError(source, abi) {
@@ -16,7 +17,7 @@
       const isSyntax = error.lineNumber !== undefined;
       return isSyntax
         ? `validate code error: Uncaught exception: ${fail(error)}\nStack tree: \n${fail(error)}, result: `
-        : `validate code error: , result: ${fail(error)}`;
+        : `validate code error: , result: ${refusal(error)}`;
     }
   }
 
