@@ -21,6 +21,7 @@ from chassis.errors import ServiceError
 from chassis.metrics import Metrics
 from gateway.cli.exit_codes import MEANINGS
 from iost.chain.v1.receipt_pb2 import StatusCode
+from vm_service import gas_schedule
 from vm_service.sandbox.kernel_tables import kernel_tables
 
 FOLDER = Path(__file__).parent
@@ -164,6 +165,17 @@ def work_names() -> str:
     return table(("price", "what costs more than in the reference"), rows)
 
 
+SCHEDULE = """All prices on this page are version {version} of the gas schedule. It is a part of the build id, as
+`gas-{version}`; `v8vm status` and `v8vm workers` show it. A change of any row is a new version. The reference's prices
+are the same in all versions; a transaction of ordinary size costs the same in each."""
+
+
+def schedule_rows() -> Iterator[tuple[str, str, str]]:
+    """Yields the history of the gas schedule."""
+    for release in gas_schedule.RELEASES:
+        yield str(release.version), release.what, f"`{release.digest[:16]}`"
+
+
 def gas() -> str:
     """Renders docs/gas.md."""
     tables = kernel_tables()
@@ -178,6 +190,9 @@ def gas() -> str:
             "Receipts hold it times the gas ratio of the transaction. A transaction pays for its",
             "bytes, for the accounts read to check its signatures, then for its actions; each charge is checked when",
             "it is made, and what exceeds the limit ends the transaction with all gas used.\n",
+            "## Versions\n",
+            f"{SCHEDULE.format(version=gas_schedule.VERSION)}\n",
+            table(("version", "what is new", "digest"), schedule_rows()) + "\n",
             "## Prices of the kernel\n",
             table(("price", "gas", "for"), costs) + "\n",
             "## Prices of the language\n",

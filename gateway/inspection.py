@@ -80,5 +80,6 @@ class Inspection:
             total.uses.cold_count += answer.uses.cold_count
             uses.update({item.contract: item.use_count for item in answer.hottest})
             total.build_id = answer.build_id
+            total.gas_schedule_version = answer.gas_schedule_version
         total.hottest.extend(pb.HotContract(contract=name, use_count=count) for name, count in uses.most_common())
         return total

@@ -59,6 +59,7 @@ async def _vm(peer: Peer) -> pb.ServiceStatus:
         raw = await peer.call(LIST_WORKERS, pb.ListWorkersRequest().SerializeToString(), ASK_S)
         answer = pb.ListWorkersResponse.FromString(raw)
         row.build_id = answer.build_id
+        row.gas_schedule_version = answer.gas_schedule_version
         row.pool.ready_count = sum(worker.state in READY for worker in answer.workers)
         row.pool.wanted_count = answer.wanted_count
         row.pool.queue_count = answer.queue_count

@@ -14,7 +14,7 @@ import grpc.aio
 
 from iost.keda.v1 import external_scaler_pb2_grpc
 from iost.vm.v1 import compilation_service_pb2, execution_service_pb2, worker_service_pb2
-from vm_service import scaler
+from vm_service import gas_schedule, scaler
 from vm_service.manager.manager import VMManager
 from vm_service.manager.supervisor import WorkerProcess, WorkerState
 from vm_service.worker.channel import Kind
@@ -82,6 +82,7 @@ def _list_handler(manager: VMManager) -> Handler:
             restart_count=manager.restart_count,
             queue_count=manager.queued,
             build_id=manager.build_id,
+            gas_schedule_version=gas_schedule.VERSION,
             uses=worker_service_pb2.ContractUses(
                 pinned_count=uses.pinned, recent_count=uses.recent, cold_count=uses.cold
             ),

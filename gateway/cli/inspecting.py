@@ -184,6 +184,7 @@ def workers(wide: Wide = False, gateway: Gateway = options.GATEWAY, as_json: Jso
             ("in quarantine", answer.quarantine_count),
             ("contract uses", _uses_text(answer.uses)),
             ("build", answer.build_id),
+            ("gas schedule", answer.gas_schedule_version),
         ]
     )
 

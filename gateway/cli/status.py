@@ -156,6 +156,9 @@ def _age_text(seconds: float) -> str:
 
 
 def _fields(answer: pb.GetStatusResponse) -> Iterator[tuple[str, object]]:
+    schedules = {service.gas_schedule_version for service in answer.services if service.gas_schedule_version}
+    if schedules:
+        yield "gas schedule", ", ".join(str(version) for version in sorted(schedules))
     for service in answer.services:
         if service.HasField("head"):
             yield "final version", service.head.final_version

@@ -155,7 +155,9 @@ class FakeVm:
         return compilation.CompileContractsResponse(outcomes=outcomes)
 
     async def ListWorkers(self, request: Any, context: Any) -> Any:
-        return workers.ListWorkersResponse(workers=self.pool, hottest=self.hottest, restart_count=2)
+        return workers.ListWorkersResponse(
+            workers=self.pool, hottest=self.hottest, restart_count=2, gas_schedule_version=7
+        )
 
 
 @dataclass

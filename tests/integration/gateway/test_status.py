@@ -19,7 +19,7 @@ async def test_every_service_is_asked(world: World) -> None:
     assert all(service.serving and not service.error and not service.refusal for service in answer.services)
     assert len({service.software_version for service in answer.services}) == 1
     assert (state.head.version, state.head.time_ns) == (3, 1234)
-    assert vm.pool.restart_count == 2
+    assert (vm.pool.restart_count, vm.gas_schedule_version) == (2, 7)
     assert answer.time_ns > 0
 
 

@@ -11,7 +11,9 @@ from chassis.errors import from_rpc_error
 from iost.chain.v1 import block_pb2, receipt_pb2
 from iost.state.v1 import inspection_service_pb2 as inspection_pb
 from iost.vm.v1 import execution_service_pb2 as pb
+from iost.vm.v1 import worker_service_pb2
 from tests.support.vm_world import IOST, VmWorld, running
+from vm_service import gas_schedule
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -51,6 +53,13 @@ def test_a_transfer_moves_money_and_leaves_a_receipt(world: VmWorld) -> None:
     ).receipts[0]
     assert stored.receipt == outcome.receipt
     assert stored.version == response.version
+
+
+def test_the_service_tells_the_version_of_its_gas_schedule(world: VmWorld) -> None:
+    answer = world.workers.ListWorkers(worker_service_pb2.ListWorkersRequest())
+
+    assert answer.gas_schedule_version == gas_schedule.VERSION
+    assert f"gas-{gas_schedule.VERSION}" in answer.build_id.split()
 
 
 def test_transactions_of_a_batch_see_each_other_and_commit_together(world: VmWorld) -> None:

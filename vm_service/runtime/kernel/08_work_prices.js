@@ -158,6 +158,7 @@
       ['level', 100, 'a permission that it asks for on the way'],
       ['nameUnit', 1 / 4, 'a unit of account and permission, of more than 64'],
       ['told', 64, 'a receipt or event'],
+      ['forgotten', 1, 'gas of steps that the reference gives back: the answer of a payer of RAM, `updateTotalSupply` but its last step'],
       ['receiptUnit', 3, 'a unit of a receipt'],
       ['line', 100, 'a line of the console'],
       ['lineUnit', 3, 'a unit of a format'],

@@ -13,7 +13,7 @@
   const ACCOUNT_CONTRACT = 'auth.iost';
   const ACCOUNT_MAP = 'auth';
   const MISSING_ACCOUNT_GAS = 1;
-  const { question: QUESTION_WORK, level: LEVEL_WORK, nameUnit: UNIT_WORK } = V8VM.workPrices.host;
+  const { question: QUESTION_WORK, level: LEVEL_WORK, nameUnit: UNIT_WORK, forgotten: FORGOTTEN_WORK } = V8VM.workPrices.host;
   const LONG_NAME = 64; // units
   const MAX_DEPTH = 64; // accounts naming accounts; the reference has no limit but its gas
 
@@ -130,7 +130,7 @@
   }
 
   const chargeGas = (gas) => meter.charge(gas);
-  const countWork = (gas) => meter.work(gas); // as long as it is ordinary, it costs nothing
+  const countWork = (gas) => meter.work(gas * FORGOTTEN_WORK); // as long as it is ordinary, it costs nothing
 
   const requireAuth = (id, permission) => ask(id, permission, chargeGas);
 

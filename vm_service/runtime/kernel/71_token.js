@@ -313,7 +313,7 @@
   // What the reference forgets it has counted stays work that was done.
   function forget(gas) {
     meter.used -= gas;
-    meter.work(gas);
+    meter.work(gas * V8VM.workPrices.host.forgotten);
   }
 
   // Half way through, all that counts is the last step, twice.
