@@ -19,9 +19,10 @@ import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-from iost.chain.v1.transaction_pb2 import Signature, Transaction
+from iost.chain.v1.transaction_pb2 import SIGNATURE_ALGORITHM_UNSPECIFIED, Signature, Transaction
 from vm_service import base58
 from vm_service.model import KernelTransaction
 from vm_service.signatures import verify
@@ -38,6 +39,7 @@ GAS_RATIO_RANGE: Final = range(100, 10_000 + 1)
 GAS_LIMIT_RANGE: Final = range(600_000, 400_000_000 + 1)
 """Allowed gas limits, in hundredths."""
 
+_BYTE = range(256)
 _NUMBERS = struct.Struct(">qqqqqi")
 _LENGTH = struct.Struct(">i")
 
@@ -73,7 +75,13 @@ def _list(items: Iterable[bytes]) -> bytes:
 
 
 def _signatures(signatures: Iterable[Signature]) -> bytes:
-    return _list([bytes([s.algorithm & 0xFF]) + _sized(s.signature) + _sized(s.public_key) for s in signatures])
+    return _list([_algorithm(s) + _sized(s.signature) + _sized(s.public_key) for s in signatures])
+
+
+def _algorithm(signature: Signature) -> bytes:
+    """Protobuf takes any int32, the form one byte: what does not fit is none, and shares no hash with one that does."""
+    number = signature.algorithm
+    return bytes([number if number in _BYTE else SIGNATURE_ALGORITHM_UNSPECIFIED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,8 @@ BASE_CONTRACT: Final = "base.iost"
 def is_base(transaction: Transaction) -> bool:
     """Tells whether a transaction has the form of a block's base transaction."""
     calls = [(action.contract, action.action_name) for action in transaction.actions]
-    return transaction.publisher == BASE_CONTRACT and calls == [(BASE_CONTRACT, "exec")]
+    alone = transaction.publisher == BASE_CONTRACT and not transaction.signers  # nobody checks what signers grant it
+    return alone and calls == [(BASE_CONTRACT, "exec")]
 
 
 # -- admission ---------------------------------------------------------------------------------------------------------
@@ -157,8 +166,12 @@ def admit(
 def check_form(transaction: Transaction, size_bytes: int, chain_id: int) -> None:
     """Checks what needs neither state nor keys.
 
+    The publisher signs neither `referred_tx` nor the list of his own signatures, and the hash covers both: they have
+    one form only. Otherwise anybody could make a second transaction of a first one. (The kernel refuses signatures that
+    are not needed.)
+
     Raises:
-        RefusedError: with the text of the reference.
+        RefusedError: with the text of the reference, which knows neither of these two rules.
     """
     t = transaction
     checks: Sequence[tuple[bool, str]] = (
@@ -169,10 +182,18 @@ def check_form(transaction: Transaction, size_bytes: int, chain_id: int) -> None
         (t.gas_ratio in GAS_RATIO_RANGE, "gas ratio illegal, should in [1, 100]"),
         (t.gas_limit in GAS_LIMIT_RANGE, "gas limit illegal, should in [6000, 4000000]"),
         (bool(t.publisher), "publisher empty error"),
+        (not t.referred_tx, "invalid referred_tx, should be empty"),
+        (_in_order(t.publisher_signatures), "publisher signatures must be in ascending order of their keys, each once"),
     )
     for fine, text in checks:
         if not fine:
             raise RefusedError(text)
+
+
+def _in_order(signatures: Sequence[Signature]) -> bool:
+    """Nobody signs their order, so that one alone may be right: another one would be another hash, executed again."""
+    keys = [signature.public_key for signature in signatures]
+    return all(key < following for key, following in pairwise(keys))
 
 
 def check_signatures(transaction: Transaction, forms: Forms) -> None:

@@ -13,7 +13,7 @@ from iost.chain.v1.transaction_pb2 import (
     Transaction,
 )
 from vm_service import base58, transactions
-from vm_service.transactions import RefusedError, admit, canonical_forms, digest
+from vm_service.transactions import RefusedError, admit, canonical_forms, digest, is_base
 
 CHAIN_ID = 1024
 KEY = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -94,6 +94,7 @@ def test_an_admitted_transaction_is_named_by_its_hash_and_carries_the_keys_that_
         ({"gas_limit": 599_999}, "gas limit illegal, should in [6000, 4000000]"),
         ({"gas_limit": 400_000_001}, "gas limit illegal, should in [6000, 4000000]"),
         ({"publisher": ""}, "publisher empty error"),
+        ({"referred_tx": b"\1"}, "invalid referred_tx, should be empty"),
     ],
 )
 def test_a_malformed_transaction_is_refused_with_the_words_of_the_reference(
@@ -103,6 +104,41 @@ def test_a_malformed_transaction_is_refused_with_the_words_of_the_reference(
         admit(_signed(**changes), CHAIN_ID)
 
     assert str(refusal.value) == text
+
+
+def _published_with(*keys: bytes) -> Transaction:
+    signatures = [Signature(algorithm=SIGNATURE_ALGORITHM_ED25519, public_key=key) for key in keys]
+    return _transaction(publisher_signatures=signatures)
+
+
+@pytest.mark.parametrize("keys", [(b"\2", b"\1"), (b"\1", b"\1"), (b"\1", b"\3", b"\2"), (b"\1\0", b"\1")])
+def test_signatures_of_the_publisher_in_another_order_are_refused(keys: tuple[bytes, ...]) -> None:
+    with pytest.raises(RefusedError, match="ascending order of their keys, each once"):
+        admit(_published_with(*keys), CHAIN_ID, signatures_checked=True)
+
+
+def test_signatures_of_the_publisher_in_the_order_of_their_keys_are_taken() -> None:
+    admitted = admit(_published_with(b"\1", b"\1\0", b"\2"), CHAIN_ID, signatures_checked=True)
+
+    assert admitted.kernel["publisher_keys"] == [base58.encode(key) for key in (b"\1", b"\1\0", b"\2")]
+
+
+@pytest.mark.parametrize("number", [256 + 2, -256 + 2, -1, 2**31 - 1, -(2**31)])
+def test_a_number_that_is_no_algorithm_shares_no_hash_with_one_that_is(number: int) -> None:
+    names = Signature(algorithm=number)  # type: ignore[arg-type]
+    forms = {
+        canonical_forms(_transaction(publisher_signatures=[Signature(algorithm=known)])).full  # type: ignore[arg-type]
+        for known in range(1, 256)
+    }
+
+    assert canonical_forms(_transaction(publisher_signatures=[names])).full not in forms
+
+
+def test_a_base_transaction_with_signers_is_none() -> None:
+    action = Action(contract="base.iost", action_name="exec", data="[{}]")
+
+    assert is_base(Transaction(publisher="base.iost", actions=[action]))
+    assert not is_base(Transaction(publisher="base.iost", actions=[action], signers=["alice@active"]))
 
 
 def test_a_transaction_over_the_size_limit_is_refused() -> None:

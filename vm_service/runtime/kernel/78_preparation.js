@@ -93,31 +93,56 @@
     refuse(`gas not enough even if considering the new gas pledgement ${text}`);
   }
 
-  // The keys of the publisher count for every signer, those of the signers not for the publisher.
-  function checkSigners(tx) {
-    const signing = tx.assume_signed === true ? EVERY_KEY : new Set([...tx.tx_keys, ...tx.publisher_keys]);
+  // Who signed as publisher, but for the holder of the key `left`.
+  const publishing = (tx, left) => {
+    if (tx.assume_signed === true) return EVERY_KEY;
+    const keys = new Set(tx.publisher_keys);
+    keys.delete(left);
+    return keys;
+  };
+
+  // Returns whose permission the signatures do not satisfy, or ''. The keys of the publisher count for every signer, those of
+  // the signers not for the publisher.
+  function unauthorized(tx, published) {
+    const signed = new Set(tx.tx_keys);
+    const signing = { __proto__: null, has: (key) => signed.has(key) || published.has(key) };
     for (const signer of tx.signers) {
       const at = StringPrototypeIndexOf(signer, '@');
       if (at < 0 || StringPrototypeIndexOf(signer, '@', at + 1) >= 0) refuse(`illegal signer: ${signer}`);
       const granted = authority.satisfiedByKeys(StringPrototypeSlice(signer, 0, at), StringPrototypeSlice(signer, at + 1), signing);
-      if (!granted && tx.assume_signed !== true) refuse(`unauthorized signer: ${signer}`);
+      if (!granted && tx.assume_signed !== true) return `unauthorized signer: ${signer}`;
     }
-    const publishing = tx.assume_signed === true ? EVERY_KEY : new Set(tx.publisher_keys);
-    const granted = authority.satisfiedByKeys(tx.publisher, 'active', publishing);
-    if (!granted && tx.assume_signed !== true) refuse(`unauthorized publisher: ${tx.publisher}`);
+    const granted = authority.satisfiedByKeys(tx.publisher, 'active', published);
+    return granted || tx.assume_signed === true ? '' : `unauthorized publisher: ${tx.publisher}`;
+  }
+
+  function checkSigners(tx) {
+    const missing = unauthorized(tx, publishing(tx));
+    if (missing !== '') refuse(missing);
+  }
+
+  // Nothing signs the list of the publisher's signatures, and the hash covers it. If one could be added or left out, anybody could
+  // make a second transaction of a first one, which would be executed as well.
+  function checkNeeded(tx) {
+    const keys = tx.publisher_keys;
+    if (keys.length < 2 || tx.assume_signed === true) return;
+    for (const key of keys) if (unauthorized(tx, publishing(tx, key)) === '') refuse(`needless signature of the publisher by ${key}`);
   }
 
   // Returns the gas that reading the accounts costs. A refusal is free, so that what is read before it has an end.
   function payForSigners(tx) {
     meter.enter(MAX_CHECK_GAS);
+    let paid;
     try {
       checkSigners(tx);
+      paid = meter.used;
+      checkNeeded(tx);
     } catch (error) {
       if (meter.dead !== 'gas') throw error;
       meter.dead = null;
       refuse(`too many accounts to ask whether ${tx.publisher} is authorized`);
     }
-    return meter.used;
+    return paid;
   }
 
   function checkLimits(tx) {
