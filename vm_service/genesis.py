@@ -149,6 +149,9 @@ def _seed(genesis: Genesis) -> _Cells:
             for suffix in ("gs", "gl"):
                 amount = StoredValue("f", f"{account.gas}.00", "gas.iost")
                 cells[plain_key("gas.iost", account.id + suffix)] = amount.encode()
+            # Without a time, gas.iost takes the next pledge for the first one, which replaces the stock.
+            refreshed = StoredValue("i", str(max(genesis.time_ns, 1)), "gas.iost")
+            cells[plain_key("gas.iost", f"{account.id}gu")] = refreshed.encode()
     if genesis.ram_token:
         _seed_ram_token(cells, genesis.accounts)
     for account in genesis.accounts:

@@ -427,6 +427,9 @@ class VoteProducer {
     // -- money and authority ------------------------------------------------------------------------------------------
 
     _collect(payer, amount, memo) {
+        if (payer === blockchain.contractName()) { // whose authority counts below: a transfer to itself moves nothing
+            throw new Error('require auth failed > ' + payer);
+        }
         const paid = new BigNumber(amount);
         if (!paid.isFinite() || !paid.gt(0) || !paid.eq(paid.toFixed(DECIMALS))) {
             throw new Error('invalid amount > ' + amount);

@@ -23,7 +23,11 @@ class LuckyBet {
         if (!stake.isFinite() || stake.lt(1) || !stake.eq(stake.toFixed(8))) {
             throw new Error('invalid stake ' + amount);
         }
-        // Fails, and the whole transaction with it, when the account has too little or did not agree.
+        // A deposit from the contract itself would succeed and move nothing.
+        if (!blockchain.requireAuth(account, 'active')) {
+            throw new Error('no permission of ' + account);
+        }
+        // Fails, and the whole transaction with it, when the account has too little.
         blockchain.deposit(account, stake.toFixed(8), 'bet on ' + digit);
 
         const round = storage.get('round');

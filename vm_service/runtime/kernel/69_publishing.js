@@ -88,16 +88,32 @@
   const recordSize = ({ id, info, code_bytes }, more) => contracts.encodedLength(id, info, [...info.abi, ...more], code_bytes);
 
   // What system.iost owes for a record. Below a JavaScript contract it is lost, as in the reference: only gas comes up from there.
-  function addRecordRam(payer, bytes) {
-    if (!frames.current().sandboxed) state.addRam(payer, bytes);
+  // Such a record remembers the bytes, so that no update gives back what was never paid. The reference stores the record with a
+  // temporary entry for `init`.
+  function payRecord(record, owner) {
+    if (frames.current().sandboxed) record.unpaid = storedSize(record);
+    else state.addRam(owner, recordSize(record, [INIT_ENTRY]));
   }
 
-  // The reference stores the record with a temporary entry for `init`.
+  function paidSize(record) {
+    const { unpaid = 0 } = record;
+    const size = storedSize(record);
+    return size > unpaid ? size - unpaid : 0;
+  }
+
+  function payChange(record, old, publisher) {
+    if (frames.current().sandboxed) record.unpaid = storedSize(record) - paidSize(old);
+    else {
+      if (old.unpaid !== undefined) record.unpaid = old.unpaid;
+      state.addRam(publisher, paidSize(record) - paidSize(old));
+    }
+  }
+
   function publish(contract, owner) {
     checkForm(contract);
     const record = build(contract);
     if (contracts.find(record.id) !== null) fail('contract exists');
-    addRecordRam(owner, recordSize(record, [INIT_ENTRY]));
+    payRecord(record, owner);
     contracts.store(record, owner);
     frames.callContract(record.id, 'init', '[]', false);
   }
@@ -127,7 +143,7 @@
     requireUpdatable(old, data);
     const record = make();
     const { publisher } = V8VM.context.current();
-    addRecordRam(publisher, storedSize(record) - storedSize(old));
+    payChange(record, old, publisher);
     contracts.store(record, publisher);
   }
 

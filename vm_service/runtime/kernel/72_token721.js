@@ -8,7 +8,7 @@
 (function (V8VM) {
   'use strict';
 
-  const { BigInt, Number } = V8VM.primordials;
+  const { BigInt, Number, RegExpPrototypeTest } = V8VM.primordials;
   const { state, values, symbols } = V8VM;
   const { fail, op, requireAuth, receiptOf, overlook, publisher } = V8VM.natives.kit;
 
@@ -31,6 +31,10 @@
   function putMetadata(sym, owner, id, metadata) {
     overlook(() => state.mapPut(TOKEN, metadataMap(sym, owner), id, values.text(metadata), publisher()));
   }
+
+  // Ids share their map with the attributes of the token, which no account owns.
+  const ID = /^[0-9]+$/;
+  const ownerIn = (cell, id) => (cell !== null && RegExpPrototypeTest(ID, id) ? cell.data : null);
 
   function create([sym, issuer, totalSupply]) {
     op(2);
@@ -61,9 +65,9 @@
   }
 
   function requireOwnedBy(sym, id, from) {
-    const owner = state.mapGet(TOKEN, infoMap(sym), id);
+    const owner = ownerIn(state.mapGet(TOKEN, infoMap(sym), id), id);
     if (owner === null) fail(`error tokenID not exists. ${sym} ${id}`);
-    if (owner.data !== from) fail(`error token owner isn't from. owner: ${owner.data}, from: ${from}`);
+    if (owner !== from) fail(`error token owner isn't from. owner: ${owner}, from: ${from}`);
   }
 
   function transfer([sym, from, to, id]) {
@@ -90,7 +94,8 @@
     return [balance(sym, account)];
   }
 
-  const requireOwner = (sym, id) => lookup(infoMap(sym), id) ?? fail('token exists'); // the reference's own words
+  // The words of the failure are the reference's.
+  const requireOwner = (sym, id) => ownerIn(state.mapHasGet(TOKEN, infoMap(sym), id), id) ?? fail('token exists');
 
   function ownerOf([sym, id]) {
     op();
