@@ -16,6 +16,15 @@ class Publisher {
 }
 module.exports = Publisher;
 """
+HOLDER = """
+class Holder {
+  init() {}
+  send(symbol, to) {
+    blockchain.callWithAuth('token721.iost', 'transfer', [symbol, blockchain.contractName(), to, '0']);
+  }
+}
+module.exports = Holder;
+"""
 LARGE = """
 class Large {
   init() {}
@@ -79,6 +88,21 @@ def test_the_issuer_of_a_token_is_no_token_of_its_own(world: ChainWorld) -> None
             assert "error: token exists" in result.status.message
 
     assert world.field("token721.iost", "T721Balice", "art") is None
+
+
+def test_a_contract_can_send_a_token_whose_metadata_has_no_room(world: ChainWorld) -> None:
+    holder = world.publish("alice", HOLDER, {"send": (("string", "string"), {})})
+    for symbol, metadata in [("short", "first"), ("long_symbol", "")]:
+        world.succeed("alice", ("token721.iost", "create", [symbol, "alice", 5]))
+        world.succeed("alice", ("token721.iost", "issue", [symbol, holder, "first"]))
+
+        world.succeed("alice", (holder, "send", [symbol, "bobby"]))
+
+        owner = world.field("token721.iost", f"T721I{symbol}", "0")
+        kept = world.field("token721.iost", f"T721M{symbol}#bobby", "0")
+        assert owner is not None
+        assert kept is not None
+        assert (owner.data, kept.data) == ("bobby", metadata)
 
 
 def test_a_pledge_of_another_takes_no_gas_from_an_account_of_the_genesis_file(world: ChainWorld) -> None:

@@ -82,7 +82,7 @@
     putBalance(sym, from, fromCount - 1n);
     putBalance(sym, to, toCount + 1n);
     const metadata = state.mapGet(TOKEN, metadataMap(sym, from), id)?.data ?? '';
-    state.mapDel(TOKEN, metadataMap(sym, from), id);
+    overlook(() => state.mapDel(TOKEN, metadataMap(sym, from), id));
     putMetadata(sym, to, id, metadata);
     receiptOf([sym, from, to, id]);
     return [];
