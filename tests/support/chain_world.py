@@ -15,6 +15,10 @@ from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest
 
 USERS = ("alice", "bobby", "carol", "david")
+POOR = "david"
+"""The user who has no gas before anything is pledged for him; all have iost and RAM."""
+RICH = 10**10
+"""Gas of the others: enough for 2,500 transactions."""
 IOST = 10**8
 """Smallest units of an iost."""
 DAY_NS = 86400 * 10**9
@@ -36,7 +40,9 @@ def key_of(account: str) -> str:
 def _first_version() -> genesis.FirstVersion:
     described = genesis_file.load(GENESIS_FILE, {"admin": key_of("admin")})
     users = [
-        genesis.Account(name, key_of(name), key_of(name), gas=10**10, ram=200_000, balances={"iost": "100000"})
+        genesis.Account(
+            name, key_of(name), key_of(name), gas=RICH * (name != POOR), ram=1_000_000, balances={"iost": "100000"}
+        )
         for name in USERS
     ]
     return genesis.build(replace(described, accounts=[*described.accounts, *users]))
@@ -83,6 +89,7 @@ class ChainWorld:
         limits: Sequence[Mapping[str, str]] = ANY_AMOUNT,
         gas_limit: int = GAS_LIMIT,
         ratio: int = 100,
+        mode: Mode = Mode.EXECUTE,
     ) -> Result:
         """Runs a transaction; `keys`: those that sign beside the publisher's, by default those of the signers."""
         self._count += 1
@@ -102,11 +109,14 @@ class ChainWorld:
             "tx_keys": list(keys),
             "publisher_keys": [key_of(publisher)],
         }
-        return self._run(transaction)
+        return self._run(transaction, mode)
 
-    def _run(self, transaction: Mapping[str, object]) -> Result:
+    def _run(self, transaction: Mapping[str, object], mode: Mode) -> Result:
         block = BlockContext(self._count, bytes(32), "witness", self.now_ns)
-        result = self.executor.run(Batch(Mode.EXECUTE, lambda *_: block, [transaction]))
+        result = self.executor.run(Batch(mode, lambda *_: block, [transaction]))
+        if mode is not Mode.EXECUTE:
+            self.executor.drop(result)
+            return result.results[0]
         commit_id = f"batch {self._count}".encode()
         committed = self.state.commit(CommitRequest(commit_id, b"", result.reads, result.writes))
         self.executor.settle(result, commit_id, committed)
