@@ -4,6 +4,7 @@
     ├── MalformedRequestError     INVALID_ARGUMENT     wrong form, count or size; names the field
     └── VmError
         ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
+        ├── BatchTooLongError     RESOURCE_EXHAUSTED   the items of a request take too long together
         ├── TransactionAheadError FAILED_PRECONDITION  the time of a transaction has not come; retry then
         ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
@@ -41,6 +42,20 @@ class PoolSaturatedError(VmError):
         super().__init__(
             f"{queued} transactions wait for a worker, the limit is {limit}",
             metadata={"queued": queued, "limit": limit},
+        )
+
+
+class BatchTooLongError(VmError):
+    """The transactions, calls or sources of one request take too long together; nothing of them was kept."""
+
+    reason = "BATCH_TOO_LONG"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, done: int, count: int, seconds: float) -> None:
+        """Creates the error; `done` of `count` items ran in so many seconds."""
+        super().__init__(
+            f"{done} of {count} items ran in {seconds:.1f} s, which is all that one request gets: send fewer at a time",
+            metadata={"done": done, "count": count},
         )
 
 

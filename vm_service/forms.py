@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
+from vm_service import company
+from vm_service.company import Company
 from vm_service.errors import MalformedRequestError
 
 MAX_TRANSACTIONS = 10_000
@@ -44,6 +46,10 @@ class Shape:
     """Transactions, calls or sources."""
     contracts: Collection[str] = ()
     """Contracts that it calls directly: all of them when it shares batches, else some."""
+    companies: Sequence[Company] = ()
+    """Company of each item, in order; empty when its pace does not matter."""
+    account: str = ""
+    """What its worker time is charged to, among requests that may run long."""
     dry_run: bool = False
     """Nothing is kept."""
     alone: bool = False
@@ -65,9 +71,12 @@ def execute(raw: bytes) -> Shape:
     if options and not request.dry_run:
         raise MalformedRequestError(f"{options[0]} needs dry_run", field=options[0])
     alone = request.HasField("header") or request.dry_run
+    companies = _companies(request.transactions)
     return Shape(
         len(request.transactions),
         _called(request.transactions),
+        companies,
+        _account(companies) if request.dry_run else _publisher(request.transactions) or _account(companies),
         dry_run=request.dry_run,
         alone=alone,
         group=f"{request.signatures_checked}",
@@ -82,7 +91,9 @@ def validate(raw: bytes) -> Shape:
     _size("transactions", request.transactions, raw)
     if request.time_ns < 0:
         raise MalformedRequestError("time_ns must not be negative", field="time_ns")
-    return Shape(len(request.transactions), _hint(request.transactions), dry_run=True, alone=True)
+    companies = _companies(request.transactions)
+    contracts = _hint(request.transactions)
+    return Shape(len(companies), contracts, companies, _account(companies), dry_run=True, alone=True)
 
 
 def call(raw: bytes) -> Shape:
@@ -104,7 +115,9 @@ def call(raw: bytes) -> Shape:
             )
         if item.gas_limit < 0:
             raise MalformedRequestError("gas_limit must not be negative", field=f"calls[{index}].gas_limit")
-    return Shape(len(request.calls), {item.contract for item in request.calls[:HINT_COUNT]}, dry_run=True, alone=True)
+    companies = [company.of((item.contract,)) for item in request.calls]
+    contracts = {item.contract for item in request.calls[:HINT_COUNT]}
+    return Shape(len(companies), contracts, companies, _account(companies), dry_run=True, alone=True)
 
 
 def execute_block(raw: bytes) -> Shape:
@@ -181,6 +194,22 @@ def _name(text: str, field: str, *, required: bool) -> None:
 def _called(transactions: Sequence[transaction_pb2.Transaction]) -> Collection[str]:
     """Costs about a microsecond for each transaction, a hundredth of what executing it does."""
     return {action.contract for item in transactions for action in item.actions}
+
+
+def _companies(transactions: Sequence[transaction_pb2.Transaction]) -> Sequence[Company]:
+    return [company.of(action.contract for action in item.actions) for item in transactions]
+
+
+def _publisher(transactions: Sequence[transaction_pb2.Transaction]) -> str:
+    """Returns the publisher of all transactions, whose signature is checked before they run; empty: several."""
+    names = {item.publisher for item in transactions}
+    return f"publisher {names.pop()[:MAX_NAME_CHARS]}" if len(names) == 1 else ""
+
+
+def _account(companies: Sequence[Company]) -> str:
+    """Returns what a request is charged to that proves no publisher: the company of all its items; empty: several."""
+    names = set(companies)
+    return f"calls {' '.join(sorted(names.pop()))[:MAX_NAME_CHARS]}" if len(names) == 1 else ""
 
 
 def _hint(transactions: Sequence[transaction_pb2.Transaction]) -> Collection[str]:

@@ -98,6 +98,18 @@ class BlockContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a batch may take as a whole; what is left then is not run."""
+
+    soft_s: float
+    """Seconds after which it ends before the next request."""
+    hard_s: float
+    """Seconds after which it ends before the next item."""
+    stops: Sequence[int] = ()
+    """Places of items that begin a request, but for the first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Work for one worker: transactions or calls, run in order."""
 
@@ -121,6 +133,8 @@ class Batch:
     """Hashes of the transactions: the batch does not run when the chain of its view holds one of them."""
     place: PlaceWish | None = None
     """Ask for a place; None: run without one. Not with `at`."""
+    patience: "Patience | None" = None
+    """How long it may take as a whole; None: as long as it takes. A block has none."""
 
 
 class Status(msgspec.Struct, frozen=True):

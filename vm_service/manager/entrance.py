@@ -1,145 +1,40 @@
 """The VM entrance: takes requests, gathers them into batches, leases workers, waits.
 
-Requests stand in lanes. A lane runs some batches at once; which lane goes next is decided by who has waited longest.
+Requests stand in lanes (`lanes.py`). A lane runs some batches at once; the lane that used least worker time lately
+goes next (`shares.py`), so that no lane waits for the whole queue of another one.
 
 * `blocks`: one at a time, since each builds on the one before;
 * `commits`: transactions of callers. Waiting requests are gathered into one batch: when a worker is free nothing waits,
   under load batches grow. How many batches commit at once adapts to contention: halved when a batch lost a run or had
   to wait for others, one more after a while;
-* `trials`: transactions of contracts that are not known to be quick (`pace.py`), one request at a time for each worker
-  but one, so that everybody else waits for none of them;
-* `reads`: dry runs, validation, calls, compiling: as many as there are workers.
+* `trials`: transactions of contracts that are not known to be quick (`pace.py`), one request at a time;
+* `reads`: dry runs, validation and calls of contracts that are known to be quick when they are only read: as many as
+  there are workers;
+* `studies`: other reads, and compiling, one request at a time.
+
+Trials and studies together run on all workers but one. Among them the account (`Shape.account`) that used least worker
+time lately goes next. Reads have a pace of their own: they are free, so they must not decide how transactions run.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from chassis.errors import DrainingError, RemoteError, ServiceError
 from vm_service import forms, metrics
-from vm_service.errors import MalformedRequestError, PoolSaturatedError
+from vm_service.errors import BatchTooLongError, MalformedRequestError, PoolSaturatedError
 from vm_service.manager.early import EarlyTransactions
+from vm_service.manager.lanes import QUEUE_SHARE, CommitLane, GuardedLane, GuardedLanes, Job, Lane
 from vm_service.manager.load import LoadMeter
 from vm_service.manager.pace import Pace
 from vm_service.manager.pool import Pool
 from vm_service.manager.retries import Retries
+from vm_service.manager.shares import Shares
 from vm_service.manager.supervisor import WorkerProcess
 from vm_service.worker import channel
-
-CALM_BATCHES = 50
-"""Batches without a conflict after which one more may commit at the same time."""
-
-
-MAX_HOLD_S = 0.05
-"""Longest time for which a contended lane is held back: several ordinary batches."""
-
-HOLD_DECAY = 0.9
-"""What is left of that time after a batch that did not wait."""
-
-LEAST_HOLD_S = 0.001
-"""Shortest time for which it is worth it."""
-
-GATHER_BYTES = 4 << 20
-"""Most bytes of a gathered batch: 500 ordinary transactions have 200 kB, and a worker holds them in a dozen forms."""
-
-
-@dataclass(slots=True)
-class Job:
-    """A request that waits for its answer."""
-
-    kind: channel.Kind
-    request: bytes
-    shape: forms.Shape
-    answer: asyncio.Future[bytes]
-    deadline: float | None = None
-    """Monotonic seconds at which its caller gives up."""
-    since: float = field(default_factory=time.monotonic)
-
-
-class Lane:
-    """A queue of jobs and how many of its batches may run at once."""
-
-    def __init__(self, limit: int | None) -> None:
-        """Creates an empty lane; `limit`: most batches at a time; None: as many as there are workers."""
-        self.limit = limit
-        self.running = 0
-        self.jobs: deque[Job] = deque()
-
-    def ready(self, now: float) -> bool:
-        """Tells whether a batch could start, given a worker; `now`: monotonic seconds."""
-        return bool(self.jobs) and (self.limit is None or self.running < self.limit)
-
-    def gather(self, max_items: int) -> list[Job]:
-        """Takes the jobs of the next batch, in order: the first, and those that may share a batch with it."""
-        first = self.jobs.popleft()
-        batch, count, size = [first], first.shape.item_count, len(first.request)
-        while self.jobs and not first.shape.alone:
-            following = self.jobs[0]
-            count += following.shape.item_count
-            size += len(following.request)
-            full = count > max_items or size > GATHER_BYTES
-            same = following.kind == first.kind and following.shape.group == first.shape.group
-            if following.shape.alone or not same or full:
-                break
-            batch.append(self.jobs.popleft())
-        return batch
-
-
-class CommitLane(Lane):
-    """A lane that adapts to contention.
-
-    Its limit follows additive increase, multiplicative decrease. Its batches wait for others' commits before they are
-    gathered rather than after: each that waited with its view holds the following ones back longer, so that the callers
-    who come meanwhile share them.
-    """
-
-    def __init__(self, most: Callable[[], int]) -> None:
-        """Creates the lane; `most` tells the largest limit that makes sense now."""
-        super().__init__(1)
-        self._most = most
-        self._calm = 0
-        self._hold_s = 0.0
-        self.held_until = 0.0
-        """Monotonic seconds before which no batch starts."""
-
-    def ready(self, now: float) -> bool:
-        """As of every lane, once it is no longer held back."""
-        return super().ready(now) and now >= self.held_until
-
-    def learn(self, figures: channel.Figures) -> None:
-        """Adapts to the runs that a batch lost and the time that it waited for others."""
-        waited_s = figures.wait_ms / 1000
-        self._hold_s = min(MAX_HOLD_S, self._hold_s + waited_s / 2) if waited_s else self._hold_s * HOLD_DECAY
-        self.held_until = time.monotonic() + self._hold_s if self._hold_s >= LEAST_HOLD_S else 0.0
-        limit = self.limit or 1
-        if figures.conflict_count or figures.wait_count:
-            self.limit, self._calm = max(1, limit // 2), 0
-            return
-        self._calm += 1
-        if self._calm >= CALM_BATCHES and limit < self._most():
-            self.limit, self._calm = limit + 1, 0
-
-
-class TrialLane(Lane):
-    """A lane whose requests share no batch, and never take all workers when there are several."""
-
-    def __init__(self, worker_count: Callable[[], int]) -> None:
-        """Creates the lane; `worker_count` tells how many workers take work."""
-        super().__init__(None)
-        self._worker_count = worker_count
-
-    def ready(self, now: float) -> bool:
-        """As of every lane, as long as a worker is left to the others."""
-        return super().ready(now) and self.running < max(1, self._worker_count() - 1)
-
-    def gather(self, max_items: int) -> list[Job]:
-        """Takes the next job."""
-        return [self.jobs.popleft()]
 
 
 class Entrance:
@@ -173,12 +68,13 @@ class Entrance:
         self._on_figures = on_figures
         self._pool: Pool | None = None
         self._pace = Pace()
-        self.blocks = Lane(1)
+        self._read_pace = Pace()
+        self.blocks = Lane("blocks", 1)
         self.commits = CommitLane(self._worker_count)
-        self.trials = TrialLane(self._worker_count)
-        self.reads = Lane(None)
-        self._lanes = (self.blocks, self.commits, self.trials, self.reads)
-        self._queued = 0
+        self.reads = Lane("reads", None, share=1 / QUEUE_SHARE)
+        self.trials, self.studies = GuardedLanes(self._worker_count, "trials", "reads").lanes
+        self._lanes = (self.blocks, self.commits, self.trials, self.reads, self.studies)
+        self._shares: Shares[str] = Shares()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping: asyncio.TimerHandle | None = None
         self._draining = False
@@ -213,13 +109,19 @@ class Entrance:
         await self._early.wait(shape.times_ns, timeout_s)
         if self._draining:
             raise DrainingError
-        if self._queued and self._queued + shape.item_count > self._queue_count:
-            raise PoolSaturatedError(self._queued, self._queue_count)
         job = Job(kind, request, shape, asyncio.get_running_loop().create_future(), deadline)
-        self._lane(kind, shape).jobs.append(job)
-        self._queued += shape.item_count
+        lane = self._lane(job)
+        self._check_room(lane, shape.item_count)
+        lane.add(job)
         self.pump()
         return await job.answer
+
+    def _check_room(self, lane: Lane, count: int) -> None:
+        """Refuses what the queue, or the part of it that a lane may fill, has no room for; an empty one takes all."""
+        limit = int(lane.share * self._queue_count)
+        for queued, most in ((self.queued, self._queue_count), (lane.queued, limit)):
+            if queued and queued + count > most:
+                raise PoolSaturatedError(queued, most)
 
     @staticmethod
     def _check(kind: channel.Kind, request: bytes) -> forms.Shape:
@@ -228,15 +130,13 @@ class Entrance:
         except DecodeError as error:
             raise MalformedRequestError("the bytes are not a message of this method's request type") from error
 
-    def _lane(self, kind: channel.Kind, shape: forms.Shape) -> Lane:
-        if shape.dry_run:
-            return self.reads
-        if kind != "execute":
+    def _lane(self, job: Job) -> Lane:
+        if job.shape.dry_run:
+            is_quick = job.kind != "compile" and self._read_pace.is_quick(job.shape.companies)
+            return self.reads if is_quick else self.studies
+        if job.kind != "execute":
             return self.blocks
-        return self._lane_by_pace(shape)
-
-    def _lane_by_pace(self, shape: forms.Shape) -> Lane:
-        return self.commits if self._pace.is_quick(shape.contracts) else self.trials
+        return self.commits if self._pace.is_quick(job.shape.companies) and not job.alone else self.trials
 
     # -- batches -------------------------------------------------------------------------------------------------
 
@@ -250,10 +150,9 @@ class Entrance:
             if not ready:
                 self._pump_later(now)
                 return
-            lane = min(ready, key=lambda item: item.jobs[0].since)
-            batch = lane.gather(self._gather_count)
-            self._queued -= sum(job.shape.item_count for job in batch)
-            batch = [job for job in batch if not job.answer.done()]  # the caller may have gone meanwhile
+            lane = min(ready, key=lambda item: (self._shares.spent_s(item.name), item.jobs[0].since))
+            gathered = lane.gather(self._gather_count)
+            batch = [job for job in gathered if not job.answer.done()]  # the caller may have gone meanwhile
             if batch:
                 self._start(self._pool, lane, batch)
             else:
@@ -293,20 +192,19 @@ class Entrance:
         end = "failed"
         try:
             requests = [job.request for job in batch]
-            count = sum(job.shape.item_count for job in batch)
             answer = await self._retries.run(
                 pool,
                 worker,
                 kind,
                 requests,
                 contracts,
-                expected_ms=int(count * self._pace.expected_s(contracts) * 1000),
+                expected_ms=self._expected_ms(batch),
                 deadline=_last_deadline(batch),
             )
             self._learn(lane, answer.figures)
-            if lane in (self.commits, self.trials):
-                self._learn_pace(batch, contracts, time.monotonic() - started - answer.figures.idle_ms / 1000)
-            _deliver(batch, answer)
+            if lane is not self.blocks and kind != "compile":
+                self._learn_pace(batch, answer.figures)
+            self._deliver(batch, answer)
             end = "answered"
             metrics.ITEMS.labels(kind).inc(sum(job.shape.item_count for job in batch))
         except Exception as error:  # noqa: BLE001 - every caller of the batch gets it; the boundary maps it
@@ -317,6 +215,7 @@ class Entrance:
             metrics.BATCHES.labels(kind, end).inc()
             metrics.BATCH_TIME.observe(time.monotonic() - started)
             self._load.end()
+            self._charge(lane, batch, time.monotonic() - started)
             lane.running -= 1
             self.pump()
             self._notice_drained()
@@ -334,22 +233,59 @@ class Entrance:
             lane.learn(figures)
             metrics.COMMIT_LANES.set(lane.limit or 0)
 
-    def _learn_pace(self, batch: list[Job], contracts: Collection[str], seconds: float) -> None:
-        """Takes note of how quick contracts are; jobs that wait for a trial and need none any more go to the others."""
-        count = sum(job.shape.item_count for job in batch)
-        if not self._pace.learn(contracts, seconds / count):
+    def _charge(self, lane: Lane, batch: list[Job], seconds: float) -> None:
+        """Charges the time of a batch to its lane, and to its account where accounts take turns."""
+        self._shares.charge(lane.name, seconds)
+        if isinstance(lane, GuardedLane):
+            lane.shares.charge(batch[0].shape.account, seconds)
+
+    def _learn_pace(self, batch: list[Job], figures: channel.Figures) -> None:
+        """Takes note of how quick companies are; jobs that need no guarded lane any more go to the others."""
+        is_read = batch[0].shape.dry_run
+        pace = self._read_pace if is_read else self._pace
+        companies = [company for job in batch for company in job.shape.companies]
+        if pace.learn(companies, figures.ran_ms / 1000, used=frozenset(figures.used), slow=figures.slow):
+            self._place_again(self.studies if is_read else self.trials, self.reads if is_read else self.commits)
+
+    def _place_again(self, guarded: Lane, open_lane: Lane) -> None:
+        for job in guarded.take_all():
+            self._lane(job).add(job)
+        open_lane.sort()
+
+    def _expected_ms(self, batch: list[Job]) -> int:
+        companies = (company for job in batch for company in job.shape.companies)
+        return int(sum(map(self._pace.expected_s, companies)) * 1000)
+
+    def _deliver(self, batch: list[Job], answer: channel.Done | channel.Failed) -> None:
+        """Answers the callers of a batch; those at its end for whom there was no time wait for another one.
+
+        Raises:
+            RemoteError: the worker answered an error for all of them.
+        """
+        if isinstance(answer, channel.Done):
+            for job, response in zip(batch, answer.responses, strict=False):
+                if not job.answer.done():
+                    job.answer.set_result(response)
+            self._wait_again(batch[len(answer.responses) :])
             return
-        waiting, self.trials.jobs = self.trials.jobs, deque()
-        for job in waiting:
-            self._lane_by_pace(job.shape).jobs.append(job)
-        self.commits.jobs = deque(sorted(self.commits.jobs, key=lambda job: job.since))
+        status = status_pb2.Status.FromString(answer.status)
+        error = RemoteError(status, channel.status_code(status.code))
+        if error.reason != BatchTooLongError.reason or len(batch) == 1:
+            raise error
+        for job in batch:
+            job.alone = True
+        self._wait_again(batch)
+
+    def _wait_again(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._lane(job).add(job)
+        if jobs:
+            self.commits.sort()
 
     def fail_waiting(self, error: ServiceError) -> None:
         """Answers everything that waits with an error."""
         for lane in self._lanes:
-            while lane.jobs:
-                job = lane.jobs.popleft()
-                self._queued -= job.shape.item_count
+            for job in lane.take_all():
                 if not job.answer.done():
                     job.answer.set_exception(error)
         self._notice_drained()
@@ -377,22 +313,13 @@ class Entrance:
     @property
     def queued(self) -> int:
         """Items that wait for a worker."""
-        return self._queued
+        return sum(lane.queued for lane in self._lanes)
 
 
 def _last_deadline(batch: list[Job]) -> float | None:
     """Returns when the last caller of a batch gives up; None when one never does."""
     deadlines = [job.deadline for job in batch if job.deadline is not None]
     return max(deadlines) if len(deadlines) == len(batch) else None
-
-
-def _deliver(batch: list[Job], answer: channel.Done | channel.Failed) -> None:
-    if isinstance(answer, channel.Failed):
-        status = status_pb2.Status.FromString(answer.status)
-        raise RemoteError(status, channel.status_code(status.code))
-    for job, response in zip(batch, answer.responses, strict=True):
-        if not job.answer.done():
-            job.answer.set_result(response)
 
 
 _FORMS: dict[channel.Kind, Callable[[bytes], forms.Shape]] = {

@@ -1,92 +1,110 @@
 """Which contracts are known to be quick, so that their callers may share a batch.
 
-A transaction waits for those before it in its batch. Nobody knows what an unknown contract does, so it is tried alone,
-and only contracts that were quick share batches. One that turns out slow goes alone for a while.
+A transaction waits for those before it in its batch. The cost of an unknown contract is not known, so it is tried
+alone, and only contracts that were quick share batches. One that turns out slow goes alone for a while.
 
-Nothing here can change an outcome: only who waits for whom. The gateway gathers by the same trust
-(`gateway.company`); services share no code, so a test holds both equal.
+What is known is kept by *company*: the contracts that an item calls directly, without those of the chain. So a contract
+that is named beside a slow one is no slower for it. Only items that ran make a company quick: the name of a contract in
+a transaction that was refused says nothing.
+
+Nothing here can change an outcome: only the order of waiting. The gateway gathers by the same trust
+(`gateway.company`).
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import TypeVar
 
+from vm_service.company import PUBLISHER, Company
 from vm_service.forms import MAX_NAME_CHARS
 
 QUICK_S = 0.05
-"""Seconds for one item up to which its contract is quick: ten times what a first call takes, compiling included."""
+"""Seconds for one item up to which its company is quick: ten times what a first call takes, compiling included."""
 
 SLOW_S = 5.0
-"""Seconds that a slow contract goes alone: a slow batch of its neighbours' making must not cost it more."""
+"""Seconds that a slow company goes alone: a slow store or machine must not cost it more."""
 
 TYPICAL_S = 0.0005
-"""Seconds that an item of a quick contract is expected to take: what a transfer takes."""
+"""Seconds that an item of a quick company is expected to take: what a transfer takes."""
 
 MAX_KNOWN = 10_000
-"""Quick contracts remembered; the one used least lately is forgotten first, and tried again."""
+"""Quick companies remembered; the one used least lately is forgotten first, and tried again."""
 
-PUBLISHER = "system.iost"
-"""Runs code that nobody has seen: a contract's `init`."""
+MAX_NAMES = 16
+"""Most contracts of a company that is remembered: more are called by no ordinary transaction."""
+
+V = TypeVar("V")
 
 
 class Pace:
-    """What is known of contracts."""
+    """What is known of companies."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Knows nothing yet."""
         self._clock = clock
-        self._quick: OrderedDict[str, None] = OrderedDict()
-        self._slow: OrderedDict[str, tuple[float, float]] = (
-            OrderedDict()
-        )  # when its time alone is over, seconds it took
+        self._quick: OrderedDict[Company, None] = OrderedDict()
+        self._slow: OrderedDict[Company, tuple[float, float]] = OrderedDict()
+        """When its time alone is over, and the seconds that it took."""
 
-    def is_quick(self, contracts: Collection[str]) -> bool:
-        """Whether transactions that call these contracts may share a batch."""
-        return all(is_trusted(name) or name in self._quick for name in contracts)
+    def is_quick(self, companies: Iterable[Company]) -> bool:
+        """Whether items of these companies may share a batch."""
+        return all(not company or company in self._quick for company in companies)
 
-    def expected_s(self, contracts: Collection[str]) -> float:
-        """Returns the seconds that an item which calls these contracts is expected to take."""
-        return max((self._slow[name][1] for name in contracts if name in self._slow), default=TYPICAL_S)
+    def expected_s(self, company: Company) -> float:
+        """Returns the seconds that an item of a company is expected to take."""
+        return self._slow[company][1] if company in self._slow else TYPICAL_S
 
-    def learn(self, contracts: Collection[str], seconds: float) -> bool:
-        """Takes note of how long an item of a batch took.
-
-        A slow one is the fault of those contracts that were not known to be quick, if there are any: nobody makes
-        others' contracts slow by naming them. Names that no contract can have are not remembered.
+    def learn(
+        self, companies: Sequence[Company], seconds: float, *, used: Set[str], slow: Iterable[tuple[int, int]]
+    ) -> bool:
+        """Takes note of how long the items of a batch took.
 
         Args:
-            contracts: contracts that the batch called directly.
-            seconds: time of the batch, shared out among its items.
+            companies: company of each item, in order.
+            seconds: time of the batch.
+            used: contracts that ran.
+            slow: places of items that were seen to run, with their milliseconds.
 
         Returns:
-            Whether contracts became quick that were not.
+            Whether companies became quick that were not.
         """
-        names = [
-            name for name in contracts if not is_trusted(name) and name != PUBLISHER and len(name) <= MAX_NAME_CHARS
-        ]
-        now = self._clock()
-        if seconds > QUICK_S:
-            for name in [name for name in names if name not in self._quick] or names:
-                self._quick.pop(name, None)
-                self._slow[name] = (now + SLOW_S, seconds)
-                self._slow.move_to_end(name)
-            _bound(self._slow)
-            return False
-        ready = [name for name in names if self._slow.get(name, (now,))[0] <= now]
-        fresh = [name for name in ready if name not in self._quick]
-        for name in ready:
-            self._slow.pop(name, None)
-            self._quick[name] = None
-            self._quick.move_to_end(name)
-        _bound(self._quick)
+        known = ((companies[place], took_ms / 1000) for place, took_ms in slow if place < len(companies))
+        took_s = {company: item_s for company, item_s in known if item_s > QUICK_S}
+        if not took_s and seconds > QUICK_S * len(companies):
+            took_s = dict.fromkeys(companies, seconds / len(companies))
+        for company, item_s in took_s.items():
+            self.blame(company, item_s)
+        fresh = [company for company in set(companies) - took_s.keys() if company <= used and self.trust(company)]
         return bool(fresh)
 
+    def blame(self, company: Company, seconds: float) -> None:
+        """Takes note that an item of a company was slow."""
+        if _is_remembered(company):
+            self._quick.pop(company, None)
+            _remember(self._slow, company, (self._clock() + SLOW_S, seconds))
 
-def is_trusted(contract: str) -> bool:
-    """The chain's own contracts are native, or part of its first version."""
-    return contract.endswith(".iost") and contract != PUBLISHER
+    def trust(self, company: Company) -> bool:
+        """Takes note that an item of a company was quick; returns whether the company became quick by it."""
+        if not _is_remembered(company) or self._slow.get(company, (0.0,))[0] > self._clock():
+            return False
+        is_fresh = company not in self._quick
+        self._slow.pop(company, None)
+        _remember(self._quick, company, None)
+        return is_fresh
 
 
-def _bound(table: OrderedDict[str, None] | OrderedDict[str, tuple[float, float]]) -> None:
-    while len(table) > MAX_KNOWN:
+def _is_remembered(company: Company) -> bool:
+    """Names that no contract can have are not remembered; publishing is never known."""
+    return (
+        0 < len(company) <= MAX_NAMES
+        and PUBLISHER not in company
+        and all(len(name) <= MAX_NAME_CHARS for name in company)
+    )
+
+
+def _remember(table: OrderedDict[Company, V], company: Company, value: V) -> None:
+    table[company] = value
+    table.move_to_end(company)
+    if len(table) > MAX_KNOWN:
         table.popitem(last=False)

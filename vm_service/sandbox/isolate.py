@@ -129,7 +129,7 @@ JsValue: TypeAlias = str | int | float | bool | Handle | None
 class Mailbox:
     """Memory shared with one isolate.
 
-    Little endian: int32 length in code units, int32 more, int32 progress, int32 unused; then UTF-16 text.
+    Little endian: int32 length in code units, int32 more, int32 progress, int32 due; then UTF-16 text.
     """
 
     HEADER_BYTES: Final = 16
@@ -156,8 +156,16 @@ class Mailbox:
         return int.from_bytes(self._view[8:12], "little")
 
     def clear_progress(self) -> None:
-        """Says that no transaction has begun; REQUIRES: V8 does not run."""
-        self._view[8:12] = bytes(4)
+        """Says that no transaction has begun and that there is time; REQUIRES: V8 does not run."""
+        self._view[8:16] = bytes(8)
+
+    def set_due(self, due: int) -> None:
+        """Says whether the time of the batch is over; possible while V8 runs.
+
+        Args:
+            due: 1: it ends before the next request; 2: it ends before the next item.
+        """
+        self._view[12] = due
 
     def write(self, text: str, *, more: bool = False) -> None:
         """Replaces the text; REQUIRES: it fits ``capacity_bytes``. ``more``: another part follows."""

@@ -151,6 +151,10 @@ class Sandbox:
         """Returns how many transactions of the running batch have begun; callable from any thread."""
         return self._mailbox.progress
 
+    def set_due(self, due: int) -> None:
+        """Says whether the time of the running batch is over, see `Mailbox.set_due`; callable from any thread."""
+        self._mailbox.set_due(due)
+
     def install(self, key: str, image: str, meta_json: str) -> None:
         """Evaluates an image and hands its factory to the kernel under ``key``.
 

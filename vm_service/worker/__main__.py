@@ -57,6 +57,9 @@ CROWDED_SHARE = 0.75
 HEAP_SECONDS = 1.0
 """How often the heap is measured: V8 takes half a millisecond to tell."""
 
+MAX_USED = 1000
+"""Contracts told of a batch: twice the transactions of a gathered one."""
+
 SHOWN_CONTRACTS = 100
 """Hot contracts told with each answer: enough to choose a worker by, small beside any answer."""
 
@@ -260,14 +263,15 @@ class Worker:
             conflict_count=self._service.runner.conflict_count,
             wait_count=self._service.runner.wait_count,
             wait_ms=self._service.runner.wait_ms,
-            idle_ms=self._service.runner.idle_ms,
+            ran_ms=int(self._executor.ran_s * 1000),
             read_call_count=self._store.read_call_count - reads_before,
             heap_bytes=self._heap_bytes(),
             rss_bytes=rss_bytes(),
             pinned=hits.pinned,
             recent=hits.recent,
             cold=hits.cold,
-            used=self._executor.hot.last_used[:SHOWN_CONTRACTS],
+            used=self._executor.hot.take_used()[:MAX_USED],
+            slow=self._service.slow_items(),
             hot_contracts=self._executor.hot.hot()[:SHOWN_CONTRACTS],
             crowded=self._crowded(),
         )

@@ -130,8 +130,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     """Times that the view of the batch was opened later because of others' places."""
     wait_ms: int = 0
     """Time that the last of them took."""
-    idle_ms: int = 0
-    """Time of the batch outside of its last run: void runs, waits, the commit."""
+    ran_ms: int = 0
+    """Effort of the batch's last run: processor time, and waits for the state service."""
     read_call_count: int = 0
     heap_bytes: int = 0
     rss_bytes: int = 0
@@ -143,6 +143,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True):
     """or had to be compiled."""
     used: list[str] = []
     """Contracts that the batch used."""
+    slow: list[tuple[int, int]] = []
+    """Items of the batch that ran so long that they were seen to run, by place, with milliseconds."""
     hot_contracts: list[str] = []
     """Contracts whose images are installed, the most used first."""
     crowded: bool = False
@@ -195,7 +197,7 @@ class Committing(msgspec.Struct, frozen=True, array_like=True, tag="committing")
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):
-    """The batch is answered: one serialised response for each request."""
+    """The batch is answered: one serialised response for each request, up to where its time was over."""
 
     work_id: int
     responses: list[bytes]

@@ -20,12 +20,14 @@ INVARIANTS
 """
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from chassis.errors import RemoteError
 from vm_service import base58, host
 from vm_service.compiler.pipeline import TracedImage
+from vm_service.errors import BatchTooLongError
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, PlaceWish, View
 from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
@@ -67,7 +69,12 @@ log = logging.getLogger(__name__)
 
 
 class Executor:
-    """A sandbox and a compiler isolate that run one batch at a time."""
+    """A sandbox and a compiler isolate that run one batch at a time.
+
+    Attributes:
+        ran_s: effort of the last run, in seconds: processor time, and waits for the state service.
+        seen_s: effort of items of the last run that were seen to run, by their place; quick ones are not seen.
+    """
 
     def __init__(
         self,
@@ -103,6 +110,9 @@ class Executor:
         self._watch: TransactionWatch | None = None
         self._settled: dict[str, int | None] | None = None
         self._met_bug = False
+        self._started_at = 0.0
+        self.ran_s = 0.0
+        self.seen_s: dict[int, float] = {}
         self.hot = HotSet(self.limits.image_bytes, pinned)
         self.stage = CompileStage(self.limits, shared)
         self._traced: dict[str, TracedImage] = {}
@@ -122,6 +132,8 @@ class Executor:
     ) -> BatchResult:
         """Runs a batch on a view of the store, again if it has to be; keeps nothing by itself.
 
+        A batch whose time is over ends before a request: its result then holds the items before that one only.
+
         Args:
             batch: what to run and where.
             wanted: keys known to be read, beside those that are guessed.
@@ -132,6 +144,7 @@ class Executor:
             IsolateError: this machine stopped the batch; the executor takes no more work.
             ServiceError: the store cannot be reached.
             SeenError: a transaction was executed before; nothing ran.
+            BatchTooLongError: its time was over in the middle of a request.
         """
         self._asked = []
         starts = 0
@@ -153,6 +166,8 @@ class Executor:
         if view.seen:
             raise SeenError(view.seen)
         self._batch, self._view = batch, view.view
+        self._started_at, self.seen_s = time.monotonic(), {}
+        began_s = self._effort_s()
         self._known = None  # until settled: a failure in between leaves the kernel's cache uncertain
         block = batch.block(view.view, view.place)
         answer = self._ask(self._begin(batch, block, view, keys))
@@ -161,11 +176,33 @@ class Executor:
                 {"op": "resume", "compiled": {need.need_id: self._compile(need) for need in answer.needs}}
             )
         self.hot.use(answer.used)
-        for result in answer.results:
-            if result.bug:
+        for item in answer.results:
+            if item.bug:
                 self._met_bug = True
-                log.error("kernel_bug", extra={"bug": result.bug})
-        return BatchResult(view.view, block, answer.results, answer.reads, answer.writes, view.place)
+                log.error("kernel_bug", extra={"bug": item.bug})
+        self.ran_s = self._effort_s() - began_s
+        result = BatchResult(view.view, block, answer.results, answer.reads, answer.writes, view.place)
+        self._check_end(batch, result)
+        return result
+
+    def _check_end(self, batch: Batch, result: BatchResult) -> None:
+        done, count = len(result.results), len(batch.transactions) or len(batch.calls)
+        if done < count and (batch.patience is None or done not in batch.patience.stops):
+            self.drop(result)
+            raise BatchTooLongError(done, count, time.monotonic() - self._started_at)
+
+    def _effort_s(self) -> float:
+        """Returns a clock of this process that a busy machine does not make faster."""
+        return time.process_time() + self._sandbox.host_clock.seconds()
+
+    def _look(self) -> None:
+        """Tells the kernel when the time of the batch is over."""
+        patience = self._batch.patience if self._batch is not None else None
+        if patience is None:
+            return
+        ran_s = time.monotonic() - self._started_at
+        if ran_s >= patience.soft_s:
+            self._sandbox.set_due(2 if ran_s >= patience.hard_s else 1)
 
     def _wish(self, batch: Batch) -> tuple[PlaceWish | None, Sequence[str]]:
         """Returns the wish for a place with the cells that the batch will probably contend for, and keys to read."""
@@ -202,9 +239,15 @@ class Executor:
     def _ask(self, payload: Mapping[str, object]) -> Answer:
         grants = TRACE_GRANTS if self._batch is not None and self._batch.traced else 1
         seconds = grants * self.limits.transaction_ms / 1000
-        watch = TransactionWatch(seconds, self._sandbox.progress, self._sandbox.host_clock)
+        sandbox = self._sandbox
+        watch = TransactionWatch(
+            seconds, sandbox.progress, sandbox.host_clock, effort_s=self._effort_s, on_look=self._look
+        )
         self._watch = watch
-        answer = self._sandbox.ask(payload, Answer, watch=watch)
+        try:
+            answer = self._sandbox.ask(payload, Answer, watch=watch)
+        finally:
+            self.seen_s.update(watch.seen_s)
         self._watch = None  # after a stop it stays, and tells how long the transaction ran
         return answer
 
@@ -229,6 +272,7 @@ class Executor:
             "careful": batch.careful,
             "trace": batch.trace,
             "traced": batch.traced,
+            "stops": () if batch.patience is None else batch.patience.stops,
         }
 
     # -- what the kernel asks for --------------------------------------------------------------------------------

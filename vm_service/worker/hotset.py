@@ -29,7 +29,6 @@ class HotSet:
 
     Attributes:
         hits: uses since they were last taken, by tier.
-        last_used: contracts of the last batch.
     """
 
     def __init__(self, room_bytes: int, pinned: Collection[str] = ()) -> None:
@@ -43,7 +42,7 @@ class HotSet:
         self._pinned = frozenset(pinned)
         self._sizes: OrderedDict[str, int] = OrderedDict()  # image key -> bytes, the one used last at the end
         self._keys: dict[str, str] = {}  # contract -> key of its image
-        self.last_used: list[str] = []
+        self._used: list[str] = []  # by the last batch, until they are taken
         self._fresh: set[str] = set()  # installed since the last batch
         self._uses: dict[str, int] = {}
         self.hits = TierHits()
@@ -61,7 +60,7 @@ class HotSet:
 
     def use(self, used: Mapping[str, str]) -> None:
         """A batch used contracts; `used`: image key by contract."""
-        self.last_used = list(used)
+        self._used = list(used)
         for contract, key in used.items():
             self._keys[contract] = key
             if key in self._sizes:
@@ -76,6 +75,11 @@ class HotSet:
         self._fresh.clear()
         if len(self._uses) > MAX_COUNTED:
             self._uses = {name: count // 2 for name, count in self._uses.items() if count > 1}
+
+    def take_used(self) -> list[str]:
+        """Returns the contracts that the last batch used, once."""
+        used, self._used = self._used, []
+        return used
 
     def take_hits(self) -> TierHits:
         """Returns the uses counted since the last time, by tier."""

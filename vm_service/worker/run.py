@@ -9,13 +9,14 @@ answered by its first execution.
 import hashlib
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
 from vm_service.errors import WriteConflictError
-from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, Place, PlaceWish, View
+from vm_service.model import Batch, BatchResult, BlockContext, Committed, Mode, Patience, Place, PlaceWish, View
 from vm_service.worker import channel, tracing
 from vm_service.worker.blocks import Claim
 from vm_service.worker.executor import Executor, SeenError
@@ -30,6 +31,9 @@ HASTY_RUNS = 2
 
 MARGIN = 1.5
 """Times the measured run that the next run of a batch is expected to take when its place was lost."""
+
+SHARED_S = 0.5
+"""Seconds after which a batch ends before the next request of another caller: ten times what an ordinary one takes."""
 
 LEAST_EXPECTED_MS = 50
 """Least time expected of a batch that lost its place: less is not worth a run."""
@@ -52,6 +56,8 @@ class Run:
     """A transaction that a lost worker committed; its commit answers the batch unless there is another one."""
     places: list[int] = field(default_factory=list)
     """Places of those that the executor runs, in order: what is left after refusals, duplicates and exclusions."""
+    starts: Sequence[int] = ()
+    """Places of the first transactions of all requests but the first."""
 
     @property
     def transactions(self) -> list[Mapping[str, object]]:
@@ -62,6 +68,19 @@ class Run:
     def hashes(self) -> list[bytes]:
         """Their hashes."""
         return [self.items[place].tx_hash for place in self.places]
+
+    @property
+    def stops(self) -> list[int]:
+        """Numbers, as the executor counts, of the transactions before which the batch may end."""
+        at = {bisect_left(self.places, start) for start in self.starts}
+        return sorted(at - {0, len(self.places)})
+
+    def end_before(self, number: int) -> None:
+        """Ends the run before the request of a transaction, numbered as the executor counts."""
+        end = next(start for start in reversed(self.starts) if bisect_left(self.places, start) <= number)
+        self.items = self.items[:end]
+        self.places = self.places[:number]
+        self.settled = {place: outcome for place, outcome in self.settled.items() if place < end}
 
     def leave_out(self, outcomes: Mapping[int, Outcome]) -> None:
         """Sets the outcomes of transactions that need not run, by place."""
@@ -114,6 +133,8 @@ class Target:
     """Lines and columns of failures are wanted."""
     placed: bool = False
     """It brings neither number nor time: both come with its place."""
+    hard_s: float | None = None
+    """Seconds that it may take; None, for a block: as long as it takes."""
     expected_ms: int = 0
     """How long it is expected to run."""
     least_time_ns: int = 0
@@ -181,6 +202,7 @@ def _batch(run: Run, target: Target, wish: PlaceWish | None = None) -> Batch:
         careful=target.careful,
         hashes=() if target.trace else run.hashes,
         place=wish,
+        patience=None if target.hard_s is None else Patience(SHARED_S, target.hard_s, run.stops),
     )
 
 
@@ -191,7 +213,6 @@ class Runner:
         conflict_count: runs of the last batch that were void because others changed what it read.
         wait_count: views of the last batch that were opened later because of others' places.
         wait_ms: time that the last of them took.
-        idle_ms: time of the last batch outside of its last run.
         running: the batch that runs.
     """
 
@@ -200,7 +221,7 @@ class Runner:
         self._executor = executor
         self._store = store
         self._committing = committing
-        self.conflict_count = self.wait_count = self.wait_ms = self.idle_ms = 0
+        self.conflict_count = self.wait_count = self.wait_ms = 0
         self.running: Run | None = None
         self._opened_at = 0.0
         self._ran_s = 0.0
@@ -208,20 +229,22 @@ class Runner:
     def run(self, run: Run, target: Target) -> Ending:
         """Runs and commits until every transaction has its outcome.
 
+        When the time of the batch is over, requests at its end are left out of `run` and of the outcomes.
+
         Raises:
             WriteConflictError: its deadline passed while others kept changing what the batch reads.
             KnownBlockError: the block was committed before.
             BlockRefusedError: the header of the block does not fit its parent.
+            BatchTooLongError: its time was over in the middle of a request.
             ServiceError: the store failed.
             HostError, IsolateError: as `Executor.run`.
         """
         self.running, self.conflict_count, self.wait_count, self.wait_ms = run, 0, 0, 0
-        began, self._ran_s = time.monotonic(), 0.0
+        self._ran_s = 0.0
         try:
             return self._race(run, target)
         finally:
             self._store.give_back_place()
-            self.idle_ms = int((time.monotonic() - began - self._ran_s) * 1000)
 
     def _race(self, run: Run, target: Target) -> Ending:
         race = Race(target.expected_ms)
@@ -249,6 +272,8 @@ class Runner:
         began = time.monotonic()
         result = self._executor.run(_batch(run, target, race.wish(target)), wanted=race.wanted, opened=opened)
         self._ran_s = time.monotonic() - self._opened_at
+        if len(result.results) < len(run.places):
+            run.end_before(len(result.results))
         if result.place is not None and result.place.waited:
             self.wait_count += 1
             self.wait_ms = int((self._opened_at - began) * 1000)

@@ -1,5 +1,6 @@
 """Answers the requests of a batch: protobuf in, protobuf out. One method for each kind of work."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +9,14 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from vm_service import convert
-from vm_service.errors import BatchStoppedError, BlockDiffersError, BlockRefusedError, NoGenesisError
-from vm_service.model import Batch, BlockContext, Committed, Mode, Need, Place, View
+from vm_service.errors import (
+    BatchStoppedError,
+    BatchTooLongError,
+    BlockDiffersError,
+    BlockRefusedError,
+    NoGenesisError,
+)
+from vm_service.model import Batch, BlockContext, Committed, Mode, Need, Patience, Place, View
 from vm_service.worker import blocks, channel, header_rules, tracing
 from vm_service.worker.blocks import Claim, KnownBlockError
 from vm_service.worker.executor import Executor
@@ -18,6 +25,12 @@ from vm_service.worker.run import Ending, Outcome, Run, Runner, Target
 from vm_service.worker.state_client import StateClient
 
 Method = Callable[[channel.Work], list[bytes]]
+
+ITEM_S = 0.005
+"""Seconds that a request may take for each item beside the time of one transaction: ten times those of a transfer."""
+
+MAX_SLOW = 100
+"""Slow items told of a batch: at the least time that is seen, more take longer than a batch may."""
 
 
 class BatchService:
@@ -69,7 +82,8 @@ class BatchService:
             HostError, IsolateError: as `Executor.run`.
         """
         self.runner.running = self._places = None
-        self.runner.conflict_count = self.runner.wait_count = self.runner.wait_ms = self.runner.idle_ms = 0
+        self._executor.ran_s, self._executor.seen_s = 0.0, {}
+        self.runner.conflict_count = self.runner.wait_count = self.runner.wait_ms = 0
         if work.kind != "compile" and not self._store.has_genesis():
             raise NoGenesisError
         return self._methods[work.kind](work)
@@ -84,6 +98,16 @@ class BatchService:
         place = run.places[index]
         return place, run.items[place].tx_hash
 
+    def slow_items(self) -> list[tuple[int, int]]:
+        """Returns the items of the last batch that were seen to run, by place, with milliseconds."""
+        seen = list(self._executor.seen_s.items())[:MAX_SLOW]
+        placed = [(self.item_at(number)[0], int(seconds * 1000)) for number, seconds in seen]
+        return [(place, took_ms) for place, took_ms in placed if place >= 0]
+
+    def _hard_s(self, count: int) -> float:
+        """Returns the seconds that a request of so many items may take."""
+        return self._executor.limits.transaction_ms / 1000 + count * ITEM_S
+
     # -- transactions --------------------------------------------------------------------------------------------
 
     def _execute(self, work: channel.Work) -> list[bytes]:
@@ -93,6 +117,7 @@ class BatchService:
         transactions = [transaction for request in requests for transaction in request.transactions]
         assumed = {name: True for name in (ASSUME_SIGNED, ASSUME_PAID) if getattr(first, name)}
         run = self._admit(transactions, work, signatures_checked=first.signatures_checked, assumed=assumed)
+        run.starts = list(itertools.accumulate(len(request.transactions) for request in requests[:-1]))
         build_id = self._build_id
         given = first.HasField("header")
         if given and not first.dry_run:  # a block to which no id is given; it comes alone
@@ -105,6 +130,7 @@ class BatchService:
                 own_commit_ids=frozenset(work.own_commit_ids),
                 trace=first.trace,
                 placed=not given,
+                hard_s=self._hard_s(len(transactions)),
                 expected_ms=work.expected_ms,
                 deadline=_deadline(work),
                 least_time_ns=0 if given else self._intake.least_time_ns(run.items, time.time_ns()),
@@ -113,6 +139,8 @@ class BatchService:
         responses, at = [], 0
         for request in requests:
             end = at + len(request.transactions)
+            if end > len(ending.outcomes):  # the time of the batch was over
+                break
             response = execution_pb.ExecuteTransactionsResponse(
                 outcomes=ending.outcomes[at:end],
                 version=ending.version,
@@ -128,7 +156,8 @@ class BatchService:
         request = execution_pb.ValidateTransactionsRequest.FromString(work.requests[0])
         run = self._admit(request.transactions, work)
         block = _open(request.time_ns, self._intake.ahead_ns)
-        target = Target(Mode.VALIDATE, block, careful=work.careful, trace=request.trace)
+        hard_s = self._hard_s(len(request.transactions))
+        target = Target(Mode.VALIDATE, block, careful=work.careful, trace=request.trace, hard_s=hard_s)
         ending = self.runner.run(run, target)
         response = execution_pb.ValidateTransactionsResponse(outcomes=ending.outcomes, version=ending.version)
         return [response.SerializeToString()]
@@ -168,12 +197,14 @@ class BatchService:
         request = execution_pb.CallContractsRequest.FromString(work.requests[0])
         excluded = {item.index: item for item in work.excluded if not item.tx_hash}
         places = [place for place in range(len(request.calls)) if place not in excluded]
+        hard_s = self._hard_s(len(request.calls))
         batch = Batch(
             Mode.CALL,
             _open(),
             calls=[convert.kernel_call(request.calls[place]) for place in places],
             at=View(request.version, request.block_id) if request.version or request.block_id else None,
             careful=work.careful,
+            patience=Patience(hard_s, hard_s),
         )
         self.item_count += len(request.calls)
         self._places = places
@@ -195,7 +226,10 @@ class BatchService:
         excluded = {item.index: item for item in work.excluded}
         self.item_count += len(request.sources)
         response = compilation_pb.CompileContractsResponse()
+        began, hard_s = time.monotonic(), self._hard_s(len(request.sources))
         for place, source in enumerate(request.sources):
+            if (ran_s := time.monotonic() - began) > hard_s:
+                raise BatchTooLongError(place, len(request.sources), ran_s)
             if place in excluded:
                 response.outcomes.add(message=f"this machine stopped the compiler: {excluded[place].message}")
             else:

@@ -1,6 +1,6 @@
 // Text passed between JavaScript and Python through shared memory; `ask` is the one door out of the isolate.
 //
-// Layout (sandbox/isolate.py `Mailbox`): int32 length in code units, more, progress, unused; then UTF-16 text. A text that
+// Layout (sandbox/isolate.py `Mailbox`): int32 length in code units, more, progress, due; then UTF-16 text. A text that
 // does not fit is passed in parts: every part but the last has more = 1, and the receiver calls the host for the next one.
 (function (V8VM) {
   'use strict';
@@ -15,7 +15,7 @@
   let callHost;
 
   function connect(buffer, host) {
-    header = new Int32Array(buffer, 0, 3);
+    header = new Int32Array(buffer, 0, 4);
     units = new Uint16Array(buffer);
     capacity = units.length - HEADER_UNITS;
     callHost = host;
@@ -68,6 +68,9 @@
     header[2] = count;
   }
 
-  V8VM.mailbox = { connect, read, progress };
+  // Whether the time of the batch is over: 0 no; 1 it ends before the next request; 2 it ends before the next item.
+  const due = () => header[3];
+
+  V8VM.mailbox = { connect, read, progress, due };
   V8VM.ask = ask;
 })(globalThis.V8VM);

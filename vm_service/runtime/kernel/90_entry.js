@@ -5,7 +5,8 @@
 //            changed: [keys] | null, entries: {key: [value | null, version]}, txs: [...], calls: [...], trace: bool,
 //            settled: {version | null} of the batch before, or null: as settle, in one trip,
 //            careful: bool (tell the host before each item: the batch lost a worker before),
-//            traced: [places of items that are run to trace their failures]}
+//            traced: [places of items that are run to trace their failures],
+//            stops: [places of items before which the batch may end when its time is over]}
 //     tx    {hash (base58), size (bytes of the full form), publisher, signers, actions: [{contract, action, data}],
 //            amount_limit: [{token, val}], gas_limit, gas_ratio (both x100), time, expiration (text, ns), chain_id, tx_keys, publisher_keys (base58),
 //            base: true for the base transaction of a block, assume_signed: true to take all signatures for granted,
@@ -17,7 +18,7 @@
 // Answer of begin and resume
 //   {state: "broken"}: V8's own stack has ended, or an earlier batch has left something running; nothing counts, the isolate is given up;
 //   {state: "needs", needs: [{need_id, source, abi, validate, raw, traced}]}: compile, install, resume; or
-//   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call:
+//   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call, up to where it ended:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
 //      events: [{topic: "receipt" | "event", contract, action, data}], console, gas_js: [gas | null], keys (with trace),
 //      failure: {frames: [{contract, action, sites: [[script, offset, function]]}], thrown} (of an action or call that failed)}
@@ -58,6 +59,7 @@
       trace: request.trace === true,
       careful: request.careful === true,
       traced: new Set(request.traced ?? []),
+      stops: new Set(request.stops ?? []),
       results: [],
     };
     context.openBlock(batch.block);
@@ -75,10 +77,16 @@
     return {};
   }
 
-  // Runs what is left of the batch, up to its end or to the first need.
+  // Whether the batch ends before an item since its time is over. A block has no time, so that no clock decides what it holds.
+  function endsBefore(place) {
+    const due = mailbox.due();
+    return due === 2 || (due === 1 && batch.stops.has(place));
+  }
+
+  // Runs what is left of the batch, up to its end, to the end of its time or to the first need.
   function runBatch() {
     const { items, results } = batch;
-    while (results.length < items.length) {
+    while (results.length < items.length && !endsBefore(results.length)) {
       mailbox.progress(results.length + 1);
       if (batch.careful) V8VM.ask('announce', results.length);
       const result = runOne(items[results.length]);
