@@ -112,8 +112,11 @@
       return this.step(this.iterator.next, value);
     }
 
+    // When the inner one is done, the outer generator ends without running any more of its text.
     return(value) {
-      return this.step(this.iterator.return, value);
+      const result = this.step(this.iterator.return, value);
+      if (this.inside) meter.depth -= this.slots;
+      return result;
     }
 
     throw(value) {

@@ -57,5 +57,23 @@
     return list;
   }
 
-  ObjectAssign(V8VM.v1.helpers, { items, spread, spreadLength: payLength });
+  // Arguments in a generator, which may wait between two of them while the stack below it changes: they count when all are known.
+  function spreadItems(value) {
+    const list = items(value, refuseArguments);
+    if (list.length > MAX_SPREAD) tooDeep();
+    meter.work(list.length * ARGUMENT_WORK);
+    return list;
+  }
+
+  function onStack(list) {
+    if ((meter.depth += list.length) > meter.roof) deeper();
+    return list;
+  }
+
+  function offStack(value, list) {
+    meter.depth -= list.length;
+    return value;
+  }
+
+  ObjectAssign(V8VM.v1.helpers, { items, spread, spreadItems, onStack, offStack, spreadLength: payLength });
 })(globalThis.V8VM);

@@ -122,3 +122,53 @@ def test_a_suspended_generator_holds_no_depth(language: Language) -> None:
     )
 
     assert language.run(f"{body} return all.length").text == "20000"
+
+
+WAITING = {
+    "arguments are spread around it": "function* g() { f(...l, yield 1) } for (let i = 0; i < 3000; i++) g().next();",
+    "a method gets them": "const o = { f }; function* g() { o.f(...l, yield 1) }"
+    " for (let i = 0; i < 3000; i++) g().next();",
+    "it is left in another": "function* h() { yield 1; yield 2 } function* g() { yield* h() }"
+    " for (let i = 0; i < 6000; i++) for (const x of g()) break;",
+    "it is ended in another": "function* h() { yield 1; yield 2 } function* g() { yield* h() }"
+    " for (let i = 0; i < 6000; i++) { const w = g(); w.next(); w.return(); }",
+    "it is ended in two others": "function* h() { yield 1; yield 2 } function* k() { yield* h() }"
+    " function* g() { yield* k() } for (let i = 0; i < 6000; i++) for (const x of g()) break;",
+    "it is ended before a call": "function* g() { f(...l, yield 1) }"
+    " for (let i = 0; i < 3000; i++) for (const x of g()) break;",
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_generator_that_waits_holds_no_depth_when(language: Language, name: str) -> None:
+    before = "function f() {} const l = new Array(100).join('x').split('x');"
+
+    assert language.run(f"{WAITING[name]} return 'done'", before=before, limit=100_000_000).text == "done"
+
+
+@pytest.mark.parametrize("call", ["f(...[], yield 1);", "new f(...[], yield 1);", "o.f(1, ...[2], yield 1, yield 2);"])
+def test_a_generator_goes_on_at_the_depth_at_which_it_is_resumed(language: Language, call: str) -> None:
+    before = f"""
+      function f() {{}} const o = {{ f }}; const l = [];
+      function* g(k) {{ {call} down(k + 1, 3000); }}
+      function down(k, n) {{
+        if (n > 0) return down(k, n - 1) + 1;
+        if (k < 3) {{ l[k].next(); l[k].next(); }}
+        return 0;
+      }}"""
+    body = "for (let k = 0; k < 3; k++) { l.push(g(k)); l[k].next(); } return down(0, 3000)"
+
+    assert language.run(body, before=before, limit=100_000_000).text == OVERFLOW
+
+
+def test_spread_arguments_of_a_generator_are_those_of_any_function(language: Language) -> None:
+    before = """
+      function f(...v) { return [this === undefined ? 'u' : this.n, new.target !== undefined, v.join('')].join(' '); }
+      const o = { n: 'o', f };
+      function* g() {
+        const l = [1, 2]; o.m = []; o.m[(yield 'a') + 0] = f(...l, yield 'b', ...'xy');
+        o.m.push(o.f(...l, f(...l, yield 'c'), yield 'd')); const n = new f(...l, yield 'e'); return o.m.join('|');
+      }"""
+    body = "const i = g(); let r = i.next(); let k = 0; while (!r.done) r = i.next(k++); return r.value"
+
+    assert language.run(body, before=before).text == "u false 121xy|o false 12u false 1223"

@@ -20,6 +20,7 @@
       this.returns = [];
       this.usesResult = false;
       this.usesTarget = false;
+      this.usesGiven = false;
       this.inParameters = false;
       this.nesting = 0;
       this.deepest = 0;

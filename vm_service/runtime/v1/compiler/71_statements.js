@@ -338,6 +338,7 @@
       const names = [];
       if (this.frame.usesResult) names.push('result');
       if (this.frame.usesTarget) names.push('target');
+      if (this.frame.usesGiven) names.push('given');
       if (names.length === 0) return [];
       const declarations = names.map((name) => ({ type: 'VariableDeclarator', id: tree.helper(name), init: null }));
       return [{ type: 'VariableDeclaration', kind: 'let', declarations }];

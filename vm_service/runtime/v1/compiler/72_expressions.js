@@ -131,13 +131,18 @@
       return lowered;
     },
 
-    // Spread arguments lie on the native stack while the call runs: they count as depth until it returns.
+    // Spread arguments lie on the native stack while the call runs: they count as depth until it returns. What a generator
+    // has saved before it waits says nothing of the stack on which it goes on, so it counts its arguments up and down.
     spreadSafe(node, lowered) {
       if (!node.arguments.some(({ type }) => type === 'SpreadElement')) return lowered;
-      return this.callHelper('back', this.meter('depth'), lowered);
+      if (!this.frame.node.generator) return this.callHelper('back', this.meter('depth'), lowered);
+      this.frame.usesGiven = true;
+      const list = tree.assign(tree.helper('given'), { type: 'ArrayExpression', elements: lowered.arguments });
+      lowered.arguments = [{ type: 'SpreadElement', argument: this.callHelper('onStack', list) }];
+      return this.callHelper('offStack', lowered, tree.helper('given'));
     },
 
-    SpreadElement(node, helper = 'spread') {
+    SpreadElement(node, helper = this.frame.node.generator ? 'spreadItems' : 'spread') {
       const value = this.expression(node.argument.arguments[0]);
       this.impure();
       return { type: 'SpreadElement', argument: this.callHelper(helper, value) };
