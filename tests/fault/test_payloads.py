@@ -13,7 +13,16 @@ JOBS = 2
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("measured", 246), ("own", 257), ("siblings", 638), ("chains", 97), ("compiler", 4), ("stack", 38), ("texts", 94)],
+    [
+        ("measured", 246),
+        ("own", 257),
+        ("siblings", 638),
+        ("chains", 97),
+        ("compiler", 4),
+        ("stack", 38),
+        ("texts", 94),
+        ("fresh", 31),
+    ],
     ids=[
         "measured against raw V8",
         "found by looking at this runtime",
@@ -22,6 +31,7 @@ JOBS = 2
         "work of the compiler",
         "ends of V8's own stack",
         "texts and names",
+        "lengths, generators, digits and hidden errors",
     ],
 )
 def test_payloads_are_contained(name: str, count: int) -> None:

@@ -33,6 +33,7 @@
     earned = 0; // gas that the callers of the running sandbox had used when they called
     items = 0; // of arrays that were made of a length
     toll = 0; // units of work for a step that may go along a chain of prototypes (v1/19_chains.js)
+    step = 0; // units of work for a step of `for of`: the toll, and what an error may tell that the iterator hides (v1/18_conversions.js)
     running = 0; // calls of contracts on the stack; with none, priced methods run for the host and charge nobody
     unspent = 0; // gas that was left when the sandbox was stopped
     dead = null; // why the sandbox was stopped: 'gas', 'depth', 'restart', 'host'
@@ -150,7 +151,7 @@
       else {
         meter.earned = meter.done = 0;
         meter.roof = FREE_DEPTH;
-        meter.items = meter.toll = 0;
+        meter.items = meter.toll = meter.step = 0;
       }
       meter.ceiling = ceiling;
       meter.left = meter.dead === null ? ceiling : SPENT;

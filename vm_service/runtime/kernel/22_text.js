@@ -83,7 +83,7 @@
   const keepNumbers = (key, value, context) => (typeof value === 'number' ? new RawNumber(context.source) : value);
 
   // Parses JSON, keeping numbers as written. Throws on text that is no JSON.
-  const parseExact = (text) => JSONParse(text, keepNumbers);
+  const parseExact = (text) => V8VM.parseJSON(text, keepNumbers);
 
   // Compact JSON of a parsed value with sorted keys; bigint stands for an integer.
   function encode(value) {

@@ -75,7 +75,7 @@
     const exact = needsExactNumbers(types);
     pay(shape, exact, 1);
     try {
-      const list = exact ? parseExact(text) : JSONParse(text);
+      const list = exact ? parseExact(text) : V8VM.parseJSON(text);
       if (ArrayIsArray(list) && (exact || fits(types, list))) return list;
     } catch (error) {
       meter.pass(error);
@@ -133,7 +133,7 @@
   function toScript(args) {
     for (let i = 0; i < args.length; i++) {
       if (typeof args[i] === 'bigint') args[i] = Number(args[i]);
-      else if (args[i] instanceof JsonText) args[i] = JSONParse(args[i].text);
+      else if (args[i] instanceof JsonText) args[i] = V8VM.parseJSON(args[i].text);
     }
     return args;
   }

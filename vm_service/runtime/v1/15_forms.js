@@ -49,7 +49,7 @@
   function textUnits(object) {
     if (!ObjectHasOwn(object, 'length')) return 0;
     const { value, writable, configurable } = ObjectGetOwnPropertyDescriptor(object, 'length');
-    return writable === false && !configurable && value > 0 && ObjectHasOwn(object, value - 1) ? value : 0;
+    return writable === false && !configurable && typeof value === 'number' && value > 0 && ObjectHasOwn(object, value - 1) ? value : 0;
   }
 
   // Pays for the items of a row or text before their keys are listed, when they are many: an item costs little to have, and

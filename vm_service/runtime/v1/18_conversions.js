@@ -9,7 +9,8 @@
   const { MAX_NAME } = V8VM.permits;
 
   const PRIMITIVE_SLOTS = 60; // stack of a conversion
-  const { read: READ_WORK, readDigits: DIGIT_WORK } = V8VM.workPrices.text;
+  const { read: READ_WORK, readDigits: DIGIT_WORK, told: TOLD_WORK } = V8VM.workPrices.text;
+  const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const { step: STEP_WORK, longName: NAME_WORK } = V8VM.workPrices.object;
   const LONG_TEXT = 64;
   const PLAIN_DIGITS = 20; // units: no more are read quickly, whatever they say
@@ -49,6 +50,19 @@
     throw new TypeError('Cannot convert object to primitive value');
   }
 
+  // A text so long that no result can hold it. The engine puts the texts of an operation that fails into its error, at no price. An
+  // error ends the call, but for the iterators of the loops that it leaves: each may fail on its way, unseen. So the loops pay.
+  function remember(length) {
+    if (length <= LONG_RESULT) return;
+    const step = meter.toll + ((length * TOLD_WORK) | 0);
+    if (step > meter.step) meter.step = step;
+  }
+
+  function remembered(text) {
+    remember(text.length);
+    return text;
+  }
+
   function scan(text) {
     if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK);
   }
@@ -76,7 +90,7 @@
   // The text of something that holds others, made anew: whoever looks at it walks all of it.
   function madeText(text) {
     scan(text);
-    return text;
+    return remembered(text);
   }
 
   // A value as `String` shows it: a symbol as well.
@@ -123,11 +137,11 @@
   // Length that a comparison with text pays for. What is no text is asked twice for it, and pays what that costs, as in the reference.
   function textLength(value) {
     if (typeof value === 'string') return value.length;
-    return value === null || value === undefined || value.toString().length <= 0 ? 0 : value.toString().length;
+    return value === null || value === undefined || number(value.toString().length) <= 0 ? 0 : number(value.toString().length);
   }
 
   V8VM.v1.convert = {
-    isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, payName, refuseName, nameOf, name, naming, textLength, scan, scanNumber, LONG_TEXT, MAX_NAME,
+    isObject, primitive, number, text, shown, madeText, SHOWN_WORK, propertyKey, payName, refuseName, nameOf, name, naming, textLength, scan, scanNumber, remember, remembered, LONG_TEXT, LONG_RESULT, MAX_NAME,
     READ_WORK,
   };
 })(globalThis.V8VM);

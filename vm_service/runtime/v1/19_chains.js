@@ -43,7 +43,9 @@
 
   // What each step costs from now on, at least.
   function raiseToll(units) {
-    if (units > meter.toll) meter.toll = units;
+    if (units <= meter.toll) return;
+    meter.step += units - meter.toll;
+    meter.toll = units;
   }
 
   // Pays for a chain with `count` objects below the prototype, or with what stands in their place: an array, of whose steps

@@ -5,7 +5,7 @@
 
   const { ObjectAssign } = V8VM.primordials;
   const { meter } = V8VM;
-  const { isObject, primitive, number, text, textLength, scan } = V8VM.v1.convert;
+  const { isObject, primitive, number, text, textLength, scan, remembered } = V8VM.v1.convert;
 
   const { run: OPERATOR_GAS, template: TEMPLATE_GAS, substitution: SUBSTITUTION_GAS } = V8VM.prices.operator;
   const { call: CONCAT_GAS, unit: CONCAT_GAS_PER_UNIT } = V8VM.prices.string;
@@ -19,7 +19,7 @@
     if (typeof a !== 'string' && typeof b !== 'string') return a + b;
     const joined = text(a) + text(b);
     meter.charge(joined.length);
-    return joined;
+    return remembered(joined);
   }
 
   function payComparison(left, right) {

@@ -12,7 +12,7 @@
   } = V8VM.primordials;
   const { meter } = V8VM;
   const { enterLibrary } = V8VM.v1;
-  const { text, number, isObject, scan, shown: describe, LONG_TEXT } = V8VM.v1.convert;
+  const { text, number, isObject, scan, shown: describe, remember, remembered, LONG_TEXT, LONG_RESULT } = V8VM.v1.convert;
 
   const { call: CALL, unit: PER_UNIT } = V8VM.prices.string;
   const NEEDLE_UNITS = 64; // up to here a search costs what the reference charges; beyond, length times length counts
@@ -22,7 +22,6 @@
   } = V8VM.workPrices.text;
   const { radix: FRACTION_WORK } = V8VM.workPrices.number;
   const LONG_SELF = 1000; // units: up to here gas pays for any search
-  const LONG_RESULT = 100000; // units: nothing longer can be stored or returned
   const MAX_LENGTH = 2 ** 29 - 24; // V8's longest string
 
   // `this` as text; the methods are generic, as the language's are.
@@ -61,7 +60,9 @@
 
   // Memory of long results.
   function grown(length) {
-    if (length > LONG_RESULT) meter.work(length * LONG_UNIT_WORK);
+    if (length <= LONG_RESULT) return;
+    meter.work(length * LONG_UNIT_WORK);
+    remember(length);
   }
 
   // A position argument: left as it is when absent, else a number.
@@ -272,7 +273,7 @@
     // What `text.constructor` gives: priced by the text.
     priced: function String(...args) {
       const saved = enterLibrary();
-      meter.charge(CALL + PER_UNIT * (new.target === undefined ? this.length : NaN)); // `new` fails, as in the reference
+      meter.charge(CALL + PER_UNIT * (new.target === undefined ? number(this.length) : NaN)); // `new` fails, as in the reference
       meter.depth = saved;
       return makeString(args, undefined);
     },
@@ -301,11 +302,11 @@
       meter.work(CALL_WORK * 5);
       let joined = '';
       for (let i = 0; i < number(strings.length); i++) {
-        joined += text(strings[i]) + (i < values.length && i + 1 < strings.length ? text(values[i]) : '');
+        joined += text(strings[i]) + (i < values.length && i + 1 < number(strings.length) ? text(values[i]) : '');
         meter.work(PART_WORK + meter.toll + joined.length * RAW_WORK);
       }
       meter.depth = saved;
-      return joined;
+      return remembered(joined);
     },
   };
 

@@ -371,11 +371,12 @@
     for(name) {
       const key = text(name);
       payName(key);
-      let symbol = registry.get(key);
+      const entry = `@${key}`; // V8 hashes a text of digits by its number: a contract could choose names that all meet
+      let symbol = registry.get(entry);
       if (symbol !== undefined) return symbol;
       meter.work(SYMBOL_WORK + REGISTERED_WORK + key.length / 8);
       symbol = P.Symbol(key);
-      registry.set(key, symbol);
+      registry.set(entry, symbol);
       registered.set(symbol, key);
       return symbol;
     },

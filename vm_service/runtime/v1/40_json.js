@@ -8,7 +8,7 @@
     StringPrototypePadStart, StringPrototypeRepeat, StringPrototypeReplace, StringPrototypeSlice, TypeError,
   } = V8VM.primordials;
   const { meter } = V8VM;
-  const { text, shown, isObject, nameOf, refuseName, MAX_NAME } = V8VM.v1.convert;
+  const { text, number, shown, remembered, isObject, nameOf, refuseName, MAX_NAME } = V8VM.v1.convert;
   const { deeper, enterLibrary, grown } = V8VM.v1;
 
   const GAS = V8VM.prices.json;
@@ -76,7 +76,7 @@
     meter.charge(GAS.parse + (source === null || source === undefined ? 0 : shown(source).length));
     const json = text(source); // an object is converted once for its price and once to be read
     payText(json);
-    const value = JSONParse(json);
+    const value = V8VM.parseJSON(json);
     const result = typeof reviver === 'function' ? revive({ '': value }, '', reviver) : value;
     meter.depth = saved;
     return result;
@@ -124,7 +124,7 @@
 
   // A list as it is now: what is written may change it. Anything with a length is one.
   function copyOf(list) {
-    const { length } = list;
+    const length = number(list.length); // an accessor may give a text now
     if (length > 0) meter.work(length * NAME_WORK);
     const copy = [];
     for (let i = 0; i < length; i++) copy[i] = list[i];
@@ -262,8 +262,9 @@
     }
     const written = new Writer(replacer, indent).value('', { '': value });
     meter.depth = saved;
-    if (written !== undefined) meter.charge(GAS.resultUnit * written.length);
-    return written;
+    if (written === undefined) return written;
+    meter.charge(GAS.resultUnit * written.length);
+    return remembered(written);
   }
 
   V8VM.v1.json = { parse, stringify, FERAL_PARSE: JSONParse };

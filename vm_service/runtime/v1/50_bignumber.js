@@ -10,7 +10,7 @@
   const { ArrayIsArray, FunctionPrototypeApply, MathLog2, ObjectAssign, ObjectGetOwnPropertyDescriptor, ReflectConstruct, ReflectOwnKeys } = V8VM.primordials;
   const { meter } = V8VM;
   const { enterLibrary } = V8VM.v1;
-  const { isObject } = V8VM.v1.convert;
+  const { isObject, number } = V8VM.v1.convert;
   const { FERAL_BIG_NUMBER, LIMB_WORK, clean, operand, setting, limbs, digitsOf, isNumber } = V8VM.v1.operands;
 
   const CONFIG = {
@@ -37,7 +37,7 @@
 
   // -- prices ------------------------------------------------------------------------------------------------------
 
-  const digits = (value) => (value === undefined || value === null ? 0 : value.toString().length);
+  const digits = (value) => (value === undefined || value === null ? 0 : number(value.toString().length));
 
   const FLAT = ['absoluteValue', 'abs', 'isFinite', 'isInteger', 'isNaN', 'isNegative', 'isPositive', 'isZero', 'negated'];
   const BY_SUM = { // for each digit of both operands

@@ -6,7 +6,7 @@
   const { FunctionPrototypeCall, TypeError } = V8VM.primordials;
   const { strings, json, numbers } = V8VM.v1;
   const { enterLibrary } = V8VM.v1;
-  const { text, number, shown: show, madeText } = V8VM.v1.convert;
+  const { text, number, shown: show, madeText, remembered } = V8VM.v1.convert;
 
   const { meter } = V8VM;
   const { lineUnit: UNIT_WORK, lineValue: VALUE_WORK } = V8VM.workPrices.host;
@@ -62,7 +62,7 @@
       const value = values[taken];
       written += ` ${madeText(`${value !== null && (typeof value === 'object' || typeof value === 'symbol') ? json.stringify(value) : text(value)}`)}`;
     }
-    return written;
+    return remembered(written);
   }
 
   // What hands all its arguments on counts them: they lie on the stack again.

@@ -1,6 +1,7 @@
 """Texts: what makes, scans or compares one pays for its length; none of more than 16,383 units becomes a name."""
 
 import json
+import time
 
 import pytest
 
@@ -219,3 +220,118 @@ def test_the_stack_of_an_error_can_be_written(language: Language) -> None:
       return e.map((error) => error.stack);"""
 
     assert json.loads(language.run(body).text) == ["own", "own"]
+
+
+def seconds(language: Language, source: str) -> float:
+    """The least time of three calls."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        assert language.run(source, limit=500_000_000).ok
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+ZEROS = 200_000
+LENGTHS = {
+    "of a text that is ordered": ("const o = { toString() { return q }, valueOf() { return 1 } };", "o < 'a'"),
+    "of a text that is compared": ("const o = { toString() { return q } };", "o === 'a'"),
+    "of a foreign number": (
+        "const n = new BigNumber(1); const o = { toString() { return q }, valueOf() { return 1 } };",
+        "n.plus(o)",
+    ),
+    "of a priced text": ("const S = ''.constructor; const o = { length: q.length };", "S.call(o, '')"),
+    "of a list of names": (
+        "let n = 0; const o = { get length() { return n++ % 2 === 0 ? 1 : q.length } };",
+        "JSON.stringify({}, o)",
+    ),
+    "of raw texts": (
+        "let n = 0; const o = { raw: { get length() { return n++ % 2 === 0 ? 1 : q.length } } };",
+        "String.raw(o, 1)",
+    ),
+    "of what is like a text": (
+        "const o = Object.defineProperty({}, 'length', { value: q.length });",
+        "'length' in o && Object.keys(o)",
+    ),
+}
+"""A text that is read as a number where the library asks a contract's object for a length: made of what, by what."""
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_length_that_is_a_text_is_paid_or_not_read(language: Language, name: str) -> None:
+    made, used = LENGTHS[name]
+    source = f"const q = {{ length: '0'.repeat(UNITS) }}; {made} let x; for (let i = 0; i < 400; i++) x = {used};"
+    long, short = source.replace("UNITS", str(ZEROS)), source.replace("UNITS", "1")
+
+    paid = language.run(long, limit=500_000_000).gas - language.run(short).gas > ZEROS * 400 // 8 // 2
+    assert paid or seconds(language, long) < 8 * seconds(language, short)
+
+
+def test_texts_of_digits_are_parsed_as_they_are_written(language: Language) -> None:
+    texts = [
+        '["1", "12" ,"1234567890","12345678901","-1","01","1.5","1e3"," 1","","a1","0"]',
+        '{"1":"2","a" : "3", "4" :{"5":"6"},"__proto__":"7","a\\"1":"\\"12","b":"\\\\","c":"8"}',
+        '"9"',
+        '"a\\"12\\"3"',
+        '["\\u00001","\\u0000\\u000012","\\u0000","\\u0000a","\\u00001a","\\u000012345678901"]',
+        '{"\\u00001":"1","\\u0000":"\\u00002"}',
+        '["a,\\"12\\",\\"3\\":\\"4\\""]',
+    ]
+    for text in texts:
+        shown = language.run("return JSON.stringify([JSON.parse(a), JSON.parse(a, (k, v) => v)])", text).text
+        value = json.loads(text)
+
+        assert json.loads(shown) == [value, value]
+
+
+def test_a_text_with_digits_that_is_no_json_is_refused_in_the_engines_words(language: Language) -> None:
+    outcomes = [language.run("return JSON.parse(a)", text).text for text in ('["1",]', '["1","2"3]', '["x",]')]
+
+    assert outcomes[0] == outcomes[2].replace('"x"', '"1"')
+    assert "position 8" in outcomes[1]
+
+
+MEETING = 262_144
+"""V8 hashes a text of digits by its number and takes the lowest bits: the table of all texts has no more places."""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "const t = '[\"'.concat(l.join('\",\"'), '\"]'); for (let k = 0; k < 10; k++) JSON.parse(t);",
+        "for (let k = 0; k < 3; k++) for (const t of l) Symbol.for(t);",
+    ],
+    ids=["parsed", "registered"],
+)
+def test_texts_of_digits_that_meet_take_no_longer_than_others(language: Language, use: str) -> None:
+    made = "const l = []; for (let i = 0; i < 4000; i++) l.push(String(100139008 + i * {step}));"
+
+    meeting, scattered = (seconds(language, made.replace("{step}", str(step)) + use) for step in (MEETING, MEETING - 1))
+
+    assert meeting < 6 * scattered
+
+
+HIDDEN = {
+    "a property of a text": "t.x = 1",
+    "a search in a text": "'x' in t",
+    "a prototype": "Object.setPrototypeOf({}, t)",
+    "a heritage": "(class extends t {})",
+    "a step": "(function () { for (const x of { [Symbol.iterator]() { return { next() { return t } } } }); })()",
+    "a tag": "(function () { Object.freeze(o).x = 1 })()",
+}
+
+
+@pytest.mark.parametrize("made", ["'a'.repeat(n)", "'a'.repeat(n - 1) + 'a'", "new Array(n + 1).join('a')"])
+@pytest.mark.parametrize("error", HIDDEN)
+def test_loops_pay_for_texts_in_errors_that_their_iterators_hide(language: Language, error: str, made: str) -> None:
+    before = f"class F {{ static fail(t, o) {{ {HIDDEN[error]} }} }}"
+    body = f"""
+      const n = a; const t = {made};
+      const o = {{ x: 1, __proto__: {{ [Symbol.toStringTag]: t }} }};
+      const i = {{ [Symbol.iterator]() {{ return this }}, next() {{ return {{}} }}, return() {{ F.fail(t, o); }} }};
+      function go(k) {{ for (const x of i) {{ if (k === 0) throw 'end'; go(k - 1); }} }}
+      go(50);"""
+    long, short = (language.run(body, units, before=before, limit=100_000_000) for units in (800_000, 100_000))
+
+    assert {long.text, short.text} == {"Uncaught exception: end"}
+    assert long.gas - short.gas > 50 * 800_000 // 8 - 2_000_000

@@ -37,7 +37,7 @@
     },
 
     loopBody(loop, prefix = []) {
-      const toll = loop.type === 'ForOfStatement' ? [tree.statement(this.toll())] : [];
+      const toll = loop.type === 'ForOfStatement' ? [tree.statement(this.toll('step'))] : [];
       this.open = null;
       const charged = this.charge(this.layout.bodies.get(loop).total);
       this.layout.bodies.get(loop).taken = true;
@@ -50,8 +50,8 @@
     },
 
     // What looks for something along a chain of prototypes pays when there is a long one.
-    toll() {
-      return tree.logical('&&', tree.binary('>', this.meter('toll'), tree.literal(0)), this.callHelper('work', this.meter('toll')));
+    toll(field = 'toll') {
+      return tree.logical('&&', tree.binary('>', this.meter(field), tree.literal(0)), this.callHelper('work', this.meter(field)));
     },
 
     // Variables that a function gets from sloppy functions inside its blocks.
