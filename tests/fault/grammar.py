@@ -87,6 +87,24 @@ PARENTS = (
     "null",
 )
 
+HELPERS = {
+    "limit": "function limit() { let l; const n = new Int64(1); n.number = { isInteger() { return true; },"
+    " gt(v) { l = v; return false; }, lt() { return false; } }; n._validate(); return l; }",
+    "far": "function far(o, n) { let q = o; for (let i = 0; i < n; i++)"
+    " { const p = {}; Object.setPrototypeOf(q, p); q = p; } return o; }",
+    "derived": "function derived(n) { let k = class {};"
+    " for (let i = 0; i < n; i++) k = class extends k {}; return k; }",
+    "steps": "function steps(f, n) { let i = 0; return { [Symbol.iterator]() { return this; },"
+    " next() { return { done: i >= n, value: i++ }; }, return(v) { f(v); return {}; } }; }",
+    "waits": "function* waits(f, l) { f(...l, yield 1, ...l, yield 2); yield* waits(f, l); }",
+}
+"""Functions of programs that use them: what lies far apart in a text, and is needed together."""
+
+LONG_NAMES = (16_382, 16_383, 16_384)
+LINES = _words("%s %v %d %% %i %s%s %v%d x%sy %")
+REPLACEMENTS = _words("$& $` $' $$ $1 [$&$&] $")
+PATTERNS = _words("a+ b|c [a-c]* (ab)?c ^a . a{2} \\\\x61 ( [")
+
 Maker = tuple[int, Callable[[], str]]
 """A weight, and what writes a piece of text."""
 
@@ -100,6 +118,7 @@ class Grammar:
         self._depth = 0
         self._in_generator = False
         self._known = True  # whether the names hold something
+        self._helpers: set[str] = set()
 
     def _pick(self, options: Sequence[str]) -> str:
         return self._random.choice(options)
@@ -127,6 +146,7 @@ class Grammar:
         top += self._several(self._top_level, 1, " ")
         self._depth = 1
         body = f"{self._statements(self._random.randrange(1, 4))} return {self.expression()};"
+        top = " ".join([*(HELPERS[name] for name in sorted(self._helpers)), top])
         return f"{top}\nclass C {{ init() {{}} run() {{ {body} }} }}\nmodule.exports = C;"
 
     def _values(self) -> dict[str, Callable[[], str]]:
@@ -177,9 +197,29 @@ class Grammar:
             (1, lambda: f"yield {self.expression()};" if self._in_generator else f"{{ {self._statements(2)} }}"),
             (1, lambda: f"switch({self.expression()}){{ case {self.expression()}: {self._statement()} default: }}"),
             (4, self._loop),
+            (2, self._left_loop),
         )
         self._depth -= 1
         return text
+
+    def _help(self, name: str) -> str:
+        self._helpers.add(name)
+        return name
+
+    def _left_loop(self) -> str:
+        """A loop whose iterator learns that it is left."""
+        left = self._one(
+            (2, lambda: "break;"),
+            (2, lambda: f"throw {self.expression()};"),
+            (1, lambda: "continue;"),
+            (1, lambda: f"if({self.expression()}) break;"),
+        )
+        iterable = self._one(
+            (3, lambda: f"{self._help('steps')}({self._function()},{self._pick('0123')})"),
+            (2, lambda: f"{self._help('waits')}({self._function()},{self._array()})"),
+            (1, lambda: f"(function*(){{ yield* {self._help('waits')}({self._function()},[1]); }})()"),
+        )
+        return f"for(const {self._pick(NAMES)} of {iterable}){{ {self._statements(1)} {left} }}"
 
     def _loop(self) -> str:
         return self._one(
@@ -224,9 +264,72 @@ class Grammar:
             (1, lambda: f"`{self._pick(('', 'x'))}${{{self.expression()}}}x`"),
             (1, lambda: f"{self._function()}`a${{{self.expression()}}}b`"),
             (1, lambda: self._pick(("this", "arguments", "new.target") if self._known else ("this",))),
+            (5, self._special),
         )
         self._depth -= 1
         return text
+
+    def _special(self) -> str:
+        """What attackers have found useful."""
+        return self._one((4, self._of_chains), (4, self._of_texts), (3, self._of_names), (3, self._of_consoles))
+
+    def _of_chains(self) -> str:
+        length = self._pick(("2", "9", "15", "17", "40"))
+        return self._one(
+            (2, lambda: f"{self._help('far')}({self._object()},{length})"),
+            (1, lambda: f"new ({self._help('derived')}({length}))({self._list()})"),
+            (1, lambda: f"Object.create({self._help('limit')}())"),
+            (1, lambda: f"{self._help('limit')}().c.{self._pick(ARRAY_METHODS)}({self._list()})"),
+            (2, lambda: f"{self._function()}.bind({self._list()}).bind({self._list()})"),
+            (1, lambda: f"({self._object()} instanceof {self._function()}.bind({self._list()}))"),
+            (1, lambda: f"{self._object()}.isPrototypeOf({self._object()})"),
+            (1, self._crowded),
+        )
+
+    def _crowded(self) -> str:
+        """An object of a class with many fields."""
+        fields = " ".join(f"this.f{i}={self._leaf()};" for i in range(self._random.choice((3, 40, 130))))
+        return f"new (class {{ constructor() {{ {fields} }} }})()"
+
+    def _of_texts(self) -> str:
+        return self._one(
+            (2, lambda: f'{self._text()}.replace({self._text()},"{self._pick(REPLACEMENTS)}")'),
+            (2, lambda: f"{self._text()}.replace({self._text()},{self._function()})"),
+            (1, lambda: f'{self._text()}.search("{self._pick(PATTERNS)}")'),
+            (1, lambda: f"String.raw({self._object()},{self._list()})"),
+            (1, lambda: f"String.raw({{raw:{self._array()}}},{self._list()})"),
+            (1, lambda: f"((v)=>v)`a${{{self.expression()}}}\\n`.{self._pick(('raw', 'concat()', 'length'))}"),
+            (1, lambda: f"(function(){{ switch({self.expression()}){{ case {self.expression()}: return 1; }} }})()"),
+            (1, lambda: f'JSON.parse(\'["{self._pick(NUMBERS)}","{self._random.randrange(2**33)}"]\')'),
+            (1, lambda: f"Object.is({self._text()},{self._text()})"),
+            (1, lambda: f"new Error({self.expression()}).stack"),
+        )
+
+    def _of_names(self) -> str:
+        name = f"{self._pick(LONG_TEXTS[:1])}.repeat({self._random.choice(LONG_NAMES)})"
+        return self._one(
+            (2, lambda: f"{self._object()}[{name}]"),
+            (1, lambda: f"({self._object()}[{name}]={self.expression()})"),
+            (1, lambda: f"({name} in {self._object()})"),
+            (1, lambda: f"Symbol.for({name})"),
+            (1, lambda: f"require({name})"),
+            (1, lambda: f"({{[{name}]:{self.expression()}}})"),
+        )
+
+    def _of_consoles(self) -> str:
+        line = f'"{self._pick(LINES)}"'
+        return self._one(
+            (2, lambda: f"console.log.call({{info:{self._function()}}},{self._list()})"),
+            (1, lambda: f"console.info.call({{_format:{self._function()}}},{self._list()})"),
+            (1, lambda: f"console.log.apply({{get info(){{ return {self._function()}; }}}},{self._array()})"),
+            (2, lambda: f"format({line},{self._list()})"),
+            (1, lambda: f"formatWithOptions({self._object()},{line},{self._list()})"),
+            (1, lambda: f"new Console()._format({line},{self._list()})"),
+            (1, lambda: f"{self._object()}.toLocaleString()"),
+            (1, lambda: "Object.defineProperty({},'toString',{get:Object.prototype.toLocaleString})"),
+            (1, lambda: "blockchain.txInfo()"),
+            (1, lambda: f"blockchain.call(blockchain.contractName(),'run',{self._array()})"),
+        )
 
     def _of(self, *makers: Maker) -> str:
         """Something of a kind, or for once anything."""

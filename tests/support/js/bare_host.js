@@ -51,6 +51,7 @@
       ArrayPrototypePush(lines, `${level}: ${text}`);
     },
   };
+  V8VM.text ??= { measured: (text) => text.length };
   V8VM.ask = (op, payload) => JSONStringify([op, payload]);
 
   function call(key, method, args, limit) {

@@ -23,6 +23,7 @@ REASONS = {
     "kernel/05_mailbox.js units": "the buffer that the host reads; no contract sees it",
     METER_ENTRY: METER,
     "kernel/10_meter.js watcher": TRACE,
+    "kernel/12_json.js NUMERALS": "a pattern; `replace` begins at its start whatever it held",
     "kernel/15_costs.js prices": "prices of the chain's settings, which are part of the state (kernel/76_settings.js)",
     "kernel/24_decimal.js POWERS": LOADED,
     "kernel/24_decimal.js i": LOADED,
