@@ -71,3 +71,24 @@ def test_every_kernel_file_is_strict_and_leaks_no_name(name: str, text: str) -> 
     assert lines[0] == "(function (V8VM) {"
     assert lines[1] == "  'use strict';"
     assert lines[-1] == "})(globalThis.V8VM);"
+
+
+CATCH = re.compile(r"^( *)\} catch (?:\((\w+)\) )?\{\n(.*?)\n\1\}", re.DOTALL | re.MULTILINE)
+PASSES = re.compile(r"\s*(?:isUntidy = true;\s*meter\.depth = [^\n]*\s*)?meter\.pass\(\w+\);")
+THROWS_AGAIN = re.compile(r"throw (?:error|thrownAgain|exception);")
+TELLS = ("kernel/90_entry.js", "return true;")
+"""What tells whether `pass` threw."""
+
+SCRIPTS = [(name, text) for name, text in runtime.execution_sources() if name.startswith(("kernel/", "v1/"))]
+
+
+def test_every_catch_lets_the_end_of_v8s_own_stack_through() -> None:
+    found = [(name, body.strip()) for name, text in SCRIPTS for _, _, body in CATCH.findall(text)]
+    swallowing = [
+        (name, body)
+        for name, body in found
+        if not PASSES.match(body) and not THROWS_AGAIN.search(body) and (name, body) != TELLS
+    ]
+
+    assert swallowing == []
+    assert len(found) > 20
