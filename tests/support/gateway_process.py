@@ -25,6 +25,7 @@ def in_front_of(world: VmWorld, log_dir: Path) -> Iterator[grpc.Channel]:
     direct = world.execution
     try:
         gateway.wait_ready()
+        world.gateway_address = gateway.program.address
         with sync_channel(gateway.program.address) as channel:
             # The messages of both services are equal on the wire.
             execute = channel.unary_unary(

@@ -127,6 +127,8 @@ class VmWorld:
             flags: settings of the VM service.
         """
         self.users = users
+        self.gateway_address = ""
+        """Of the gateway in front of it; empty: none was started."""
         self.signer = Signer()
         self._data_dir = data_dir / "state"
         self._state_flags = dict(state_flags or {})
