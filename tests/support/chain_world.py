@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.memory_state import MemoryState
 from vm_service import base58, genesis, genesis_file
-from vm_service.model import Batch, BlockContext, Mode, Result
+from vm_service.model import Batch, BlockContext, Limits, Mode, Result
 from vm_service.state_keys import StoredValue, field_key, plain_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.state_reader import CommitRequest
@@ -26,6 +26,9 @@ GENESIS_FILE = Path(genesis_file.__file__).parent / "system_contracts" / "iost.y
 ANY_AMOUNT = ({"token": "*", "val": "unlimited"},)
 GAS_LIMIT = 400_000_000
 """Hundredths: the most that a transaction may use."""
+
+PATIENT = Limits(transaction_ms=60_000)
+"""Time enough on a machine that does other work."""
 
 Action = tuple[str, str, Sequence[object] | str]
 """Contract, method, and arguments or their text."""
@@ -69,7 +72,7 @@ class ChainWorld:
         self.now_ns = int(first.block.time_ns or 0) + DAY_NS
         self.writes: Mapping[str, str | None] = {}
         self.state = MemoryState(self.cells)
-        self.executor = Executor(self.state)
+        self.executor = Executor(self.state, limits=PATIENT)
         self._count = 0
 
     def __enter__(self) -> "ChainWorld":

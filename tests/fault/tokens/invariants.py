@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
 from tests.fault.tokens.observed import (
     GAS,
@@ -17,7 +18,7 @@ from tests.fault.tokens.observed import (
     value_of,
 )
 from tests.support.chain_world import IOST
-from vm_service.state_keys import field_key
+from vm_service.state_keys import field_key, plain_key
 
 Cells = Mapping[str, str]
 
@@ -112,17 +113,43 @@ def _pledge_problems(books: Books) -> Iterator[str]:
 
 def _insolvent(cells: Cells, books: Books) -> Iterator[str]:
     """Yields contracts that owe more iost than they hold."""
-    owed: Counter[str] = Counter()
+    for contract, owed in [("vote.iost", _staked(cells)), ("vote_producer.iost", _bonuses(cells))]:
+        held = books.balances.get(("iost", contract), 0)
+        if owed * IOST > held:
+            yield f"{contract} owes {owed} iost, holds {held} of its smallest units"
+
+
+def _records(cells: Cells, contract: str, key: str) -> dict[str, str]:
+    """Returns the fields of the maps whose name, with a slash behind it, begins with `key`, by map and field."""
+    found = {}
     for stored_key, stored in cells.items():
         place = place_of(stored_key)
-        if place.kind != "m":
-            continue
-        if place.contract == "vote.iost" and place.key.startswith("ballot_"):
-            choices = json.loads(value_of(stored).data)
-            owed["vote.iost"] += sum(int(choice["staked"].replace(".", "")) for choice in choices)
-        elif place[1:3] in {("vote_producer.iost", "voter"), ("vote_producer.iost", "producer")}:
-            whole, _, fraction = json.loads(value_of(stored).data)["bonus"].partition(".")
-            owed["vote_producer.iost"] += int(whole) * IOST + int(fraction[:8].ljust(8, "0"))
-    for contract, amount in owed.items():
-        if amount > books.balances.get(("iost", contract), 0):
-            yield f"{contract} owes {amount}, holds {books.balances.get(('iost', contract), 0)}"
+        if place.kind == "m" and place.contract == contract and f"{place.key}/".startswith(key):
+            found[f"{place.key}/{place.field}"] = value_of(stored).data
+    return found
+
+
+def _staked(cells: Cells) -> Fraction:
+    ballots = _records(cells, "vote.iost", "ballot_").values()
+    return sum((Fraction(choice["staked"]) for text in ballots for choice in json.loads(text)), Fraction())
+
+
+def _bonuses(cells: Cells) -> Fraction:
+    """Returns the bonuses that vote_producer.iost owes, those included that no claim has settled yet."""
+    contract = "vote_producer.iost"
+    shares = _records(cells, contract, "voterShare/")
+    votes = _records(cells, contract, "votes/")
+    whole = Fraction(value_of(cells[plain_key(contract, "candidateShare")]).data)
+    owed = Fraction(value_of(cells[plain_key(contract, "candidateRest")]).data)
+    for name, text in _records(cells, contract, "producer/").items():
+        record = json.loads(text)
+        owed += Fraction(record["bonus"])
+        if record["status"] != "applied":
+            owed += (whole - Fraction(record["share"])) * Fraction(votes.get(f"votes/{name.partition('/')[2]}", "0"))
+    for text in _records(cells, contract, "voter/").values():
+        voter = json.loads(text)
+        owed += Fraction(voter["bonus"])
+        for choice in voter["choices"]:
+            share = Fraction(shares.get(f"voterShare/{choice['producer']}", "0"))
+            owed += (share - Fraction(choice["share"])) * Fraction(choice["votes"])
+    return owed

@@ -33,6 +33,8 @@ TX_LIMITS: tuple[Sequence[Mapping[str, str]], ...] = (
     ({"token": "*", "val": "3"},),
     ({"token": "*", "val": "1.5"}, {"token": "iost", "val": "00.50"}),
     ({"token": "iost", "val": "-1"},),
+    ({"token": "iost", "val": "5"}, {"token": "*", "val": "1"}),
+    ({"token": "*", "val": "0"}, {"token": "iost", "val": "unlimited"}, {"token": "coin", "val": "3"}),
     ({"token": "coin", "val": "unlimited"}, {"token": "*", "val": "2"}),
 )
 PRODUCERS, MARKET = "vote_producer.iost", "ram.iost"
@@ -79,11 +81,11 @@ class Planner:
         random = self._random
         self._care = random.choice(CARE)
         self._publisher = random.choice(USERS)
-        wild = random.random() < 0.15
+        wild = random.random() < 0.25
         make = self._wild_action if wild else self._action
         actions = [make(books) for _ in range(random.choice((1, 1, 1, 2, 2, 3)))]
         signers = random.sample(self._signers(), random.choice((1, 1, 2))) if random.random() < 0.35 else ()
-        limits = random.choice(TX_LIMITS) if random.random() < 0.2 else ANY_AMOUNT
+        limits = random.choice(TX_LIMITS) if random.random() < 0.25 else ANY_AMOUNT
         limits = random.choice(MALFORMED) if random.random() < 0.02 else limits
         ratio = random.choice(RATIOS)
         exact = random.choice((-ratio, 0)) if random.random() < 0.1 else None
@@ -305,12 +307,12 @@ class Planner:
         producer = random.choice(("admin", *USERS))
         text = self._amount(books, "iost", name)
         count = random.choice((-1, 0, 1, 10, 1000, 2**53, 2**62))
-        payer = random.choice((name, PRODUCERS, "issue.iost"))
+        payer = random.choice((name, PRODUCERS, PRODUCERS, "issue.iost"))
         return [
             (PRODUCERS, "vote", [user, producer, text]),
             (PRODUCERS, "unvote", [user, producer, text]),
-            (PRODUCERS, "topupVoterBonus", [producer, text, payer]),
-            (PRODUCERS, "topupCandidateBonus", [text, payer]),
+            *[(PRODUCERS, "topupVoterBonus", [producer, random.choice((text, "2")), payer])] * 2,
+            *[(PRODUCERS, "topupCandidateBonus", [random.choice((text, "2")), payer])] * 2,
             (PRODUCERS, "voterWithdraw", [name]),
             (PRODUCERS, "candidateWithdraw", [producer]),
             (PRODUCERS, "approveRegister", [user]),
