@@ -47,6 +47,13 @@ RELEASES: Final = (
         "surcharges for chains of prototypes, bound functions, texts where they are made or looked at, and names;"
         " functions of the library that call back count depth",
     ),
+    Release(
+        3,
+        "8d2a0cee0ebfb74f38c4a33a63778cbe210ab3be608c9826cb25f1bbbdca0833",
+        REFERENCE,
+        "surcharges for lengths that are texts, texts of digits in JSON, and long texts in errors that iterators hide;"
+        " generators count depth where they go on",
+    ),
 )
 """All versions, oldest first. To change a price, add a release; a released one never changes."""
 

@@ -139,6 +139,7 @@
       ['opening', 16, 'a `[` or `{` in it'],
       ['member', 6, 'a `:` in it'],
       ['numeral', 10, 'a text of up to ten digits that is parsed and is no name'],
+      ['malformed', 1 / 1000, 'a unit of a text with such texts that is no JSON, times all units'],
       ['revive', 2, 'a value that a reviver is called with'],
       ['name', 1, 'a name of the list that tells what to write'],
     ],

@@ -9,15 +9,14 @@
   const { ArrayIsArray, JSONParse, ObjectKeys, RegExpPrototypeTest, StringPrototypeReplace, StringPrototypeSlice } = V8VM.primordials;
   const { meter } = V8VM;
 
-  // A text of digits, or of marks and digits, that is no name: a name of digits is an index, and in no table.
-  const NUMERAL = /(?<!\\)"(?=(?:\\u0000)*\d{1,10}"(?![ \t\r\n]*:))/;
+  // A text of digits, or of marks and digits, however spelled, that is no name: a name of digits is an index, and in no table.
+  const NUMERAL = /(?<!\\)"(?=(?:\\u0000)*(?:\d|\\u003\d){1,10}"(?![ \t\r\n]*:))/;
   const NUMERALS = new V8VM.primordials.RegExp(NUMERAL, 'g');
   const MARK = '"\\u0000';
   const MARKED = /^\0+\d{1,10}$/;
 
-  const { numeral: NUMERAL_WORK } = V8VM.workPrices.json;
+  const { numeral: NUMERAL_WORK, malformed: MALFORMED_WORK } = V8VM.workPrices.json;
   const ADDED = 6; // units of a mark
-  const AGAIN_WORK = 1 / 1000; // a unit of a text that is no JSON, times all units: it is read again as it is, to say what is wrong
 
   const isMarked = (value) => value[0] === '\0' && RegExpPrototypeTest(MARKED, value);
   const unmarked = (value) => (typeof value === 'string' && isMarked(value) ? StringPrototypeSlice(value, 1) : value);
@@ -47,20 +46,16 @@
     return JSONParse(json, (key, value, context) => revive(key, unmarked(value), context));
   }
 
-  function pay(units) {
-    if (meter.running > 0) meter.work(units);
-  }
-
   function parse(json, revive) {
     if (!RegExpPrototypeTest(NUMERAL, json)) return JSONParse(json, revive);
     const marked = StringPrototypeReplace(json, NUMERALS, MARK);
-    pay(((marked.length - json.length) / ADDED) * NUMERAL_WORK);
+    if (meter.running > 0) meter.work(((marked.length - json.length) / ADDED) * NUMERAL_WORK);
     try {
       return read(marked, revive);
-    } catch (error) {
+    } catch (error) { // the text is read again as it is, to say what is wrong with it
       meter.pass(error);
-      pay(json.length * json.length * AGAIN_WORK);
-      return JSONParse(json, revive); // tells what is wrong with the text as it is
+      if (meter.running > 0) meter.work(json.length * json.length * MALFORMED_WORK);
+      return JSONParse(json, revive);
     }
   }
 

@@ -274,6 +274,7 @@ def test_texts_of_digits_are_parsed_as_they_are_written(language: Language) -> N
         '"9"',
         '"a\\"12\\"3"',
         '["\\u00001","\\u0000\\u000012","\\u0000","\\u0000a","\\u00001a","\\u000012345678901"]',
+        '["\\u0031","\\u0000\\u0031","\\u00312\\u0033","\\u0000\\u003a","\\u003a","1\\u0000"]',
         '{"\\u00001":"1","\\u0000":"\\u00002"}',
         '["a,\\"12\\",\\"3\\":\\"4\\""]',
     ]
@@ -299,9 +300,10 @@ MEETING = 262_144
     "use",
     [
         "const t = '[\"'.concat(l.join('\",\"'), '\"]'); for (let k = 0; k < 10; k++) JSON.parse(t);",
+        "const t = '[\"\\\\u003'.concat(l.join('\",\"\\\\u003'), '\"]'); for (let k = 0; k < 10; k++) JSON.parse(t);",
         "for (let k = 0; k < 3; k++) for (const t of l) Symbol.for(t);",
     ],
-    ids=["parsed", "registered"],
+    ids=["parsed", "parsed with escapes", "registered"],
 )
 def test_texts_of_digits_that_meet_take_no_longer_than_others(language: Language, use: str) -> None:
     made = "const l = []; for (let i = 0; i < 4000; i++) l.push(String(100139008 + i * {step}));"
