@@ -11,6 +11,8 @@ dropped.
 A position is found on the main chain (`Feed.locate`) by walking along parents, those of live branches and of dropped
 commits alike. Nothing waits between that and choosing the next record, so no change of the chain can slip in between;
 but far back, where everything is folded and cannot change, the walk reads from the disk.
+
+Followers take turns (`turns`), those of records in memory apart from those of records on the disk.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from state_service.errors import CursorUnavailableError
 from state_service.history import History
 from state_service.model import GENESIS_ID, CommitRecord
 from state_service.tree import BlockTree
+from state_service.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ class Feed:
     history: History
     followers: int = 0
     """Followers that are connected now."""
+    _live: Turns = field(default_factory=Turns)
+    """Turns of followers whose next record is in memory."""
+    _past: Turns = field(default_factory=Turns)
+    """Turns of those whose next record is on the disk: they delay no follower of the head."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
 
@@ -168,17 +175,21 @@ class Feed:
         try:
             last = self._limit(final_only=final_only) if until_head else None
             while True:
-                await asyncio.sleep(0)  # neither the engine nor a caller that filters need ever wait
-                changed = self._changed
-                found = await self.locate(position)
-                unwound, position = found.version < position.version, found
-                limit = self._limit(final_only=final_only)
+                async with self._turns(position.next_version).take():
+                    changed = self._changed
+                    found = await self.locate(position)
+                    unwound, position = found.version < position.version, found
+                    limit = self._limit(final_only=final_only)
+                    # The head may have gone back.
+                    is_done = not unwound and last is not None and position.next_version > min(last, limit)
+                    record = None
+                    if not unwound and not is_done and position.next_version <= limit:
+                        record = await self.record_at(position.next_version)
                 if unwound:
                     yield Unwind(found.version, found.commit_id or GENESIS_ID)
-                elif last is not None and position.next_version > min(last, limit):  # the head may have gone back
+                elif is_done:
                     return
-                elif position.next_version <= limit:
-                    record = await self.record_at(position.next_version)
+                elif record is not None:
                     yield record
                     position = Position(record.version, record.commit_id)
                 elif self._closed:
@@ -187,6 +198,17 @@ class Feed:
                     await changed.wait()
         finally:
             self.followers -= 1
+
+    def is_live(self, version: int) -> bool:
+        """Tells whether the record of a version is in memory, or will be."""
+        return version > self.tree.root.version
+
+    def _turns(self, version: int) -> Turns:
+        return self._live if self.is_live(version) else self._past
+
+    async def wait_for_turn(self, version: int) -> None:
+        """Waits until a follower may do some more with the record of a version."""
+        await self._turns(version).wait()
 
     def _limit(self, *, final_only: bool) -> int:
         return min(self.tree.final.version, self.tree.head.version) if final_only else self.tree.head.version

@@ -4,7 +4,8 @@ Events are read out of the change feed, so they are delivered after their commit
 cursor inside the remembered window.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from iost.chain.v1 import receipt_pb2
@@ -18,6 +19,12 @@ from state_service.model import CommitRecord
 from state_service.server import Context
 from state_service.store import Store
 
+MAX_PARSED_RECORDS = 16
+"""Newest records whose events are kept parsed: streams of the head are at the same record, or a few behind."""
+
+MAX_PARSED_EVENTS = 20_000
+"""Most events kept parsed: some 10 MB of ordinary ones."""
+
 
 class InspectionServicer(rpc.InspectionServiceServicer):
     """Serves `iost.state.v1.InspectionService`."""
@@ -25,6 +32,8 @@ class InspectionServicer(rpc.InspectionServiceServicer):
     def __init__(self, store: Callable[[], Store]) -> None:
         """Takes a way to the open store; it raises while the store is being reopened."""
         self._store = store
+        self._parsed: OrderedDict[tuple[int, bytes], tuple[object, Sequence[_Posted]]] = OrderedDict()
+        self._parsed_count = 0
 
     async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.GetHeadResponse:
         """Answers the newest version and the live range."""
@@ -71,10 +80,30 @@ class InspectionServicer(rpc.InspectionServiceServicer):
                 yield pb.StreamEventsResponse(cursor=_end_of(item), unwind=True)
                 skip = _BEFORE_ALL  # what the caller had seen of the dropped branch says nothing about this one
                 continue
-            for response in _events(item, request):
-                cursor = response.cursor
-                if _Place(cursor.version, cursor.transaction_index, cursor.event_index) > skip:
-                    yield response
+            for posted in self._events_of(item, is_live=feed.is_live(item.version)):
+                if posted.place > skip and matches(request, posted.event):
+                    await feed.wait_for_turn(item.version)
+                    yield posted.response(item.commit_id)
+
+    def _events_of(self, record: CommitRecord, *, is_live: bool) -> Sequence["_Posted"]:
+        """Returns the events of a record; those of a live one are parsed once for all streams."""
+        if not is_live:
+            return _parse(record)
+        kept = self._parsed.get((record.version, record.commit_id))
+        if kept is not None and kept[0] is record.transactions:  # an id may be committed again after it was dropped
+            return kept[1]
+        found = _parse(record)
+        self._keep(record, found)
+        return found
+
+    def _keep(self, record: CommitRecord, events: Sequence["_Posted"]) -> None:
+        name = (record.version, record.commit_id)
+        _, replaced = self._parsed.pop(name, (None, ()))
+        self._parsed[name] = (record.transactions, events)
+        self._parsed_count += len(events) - len(replaced)
+        while len(self._parsed) > MAX_PARSED_RECORDS or self._parsed_count > MAX_PARSED_EVENTS:
+            _, (_, gone) = self._parsed.popitem(last=False)
+            self._parsed_count -= len(gone)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,14 +151,30 @@ def matches(wanted: pb.StreamEventsRequest, event: receipt_pb2.Event) -> bool:
     )
 
 
-def _events(record: CommitRecord, wanted: pb.StreamEventsRequest) -> Iterator[pb.StreamEventsResponse]:
-    for index, transaction in enumerate(record.transactions):
-        if not transaction.event_count:
-            continue
-        parsed = state_pb.TransactionRecord.FromString(transaction.payload)
-        for number, event in enumerate(parsed.events):
-            if matches(wanted, event):
-                cursor = pb.EventCursor(
-                    version=record.version, transaction_index=index, event_index=number, block_id=record.commit_id
-                )
-                yield pb.StreamEventsResponse(cursor=cursor, tx_hash=transaction.tx_hash, event=event)
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """An event with its place."""
+
+    place: _Place
+    tx_hash: bytes
+    event: receipt_pb2.Event
+
+    def response(self, block_id: bytes) -> pb.StreamEventsResponse:
+        """Writes the event as streams get it."""
+        at = self.place
+        cursor = pb.EventCursor(
+            version=at.version,
+            transaction_index=at.transaction_index,
+            event_index=at.event_index,
+            block_id=block_id,
+        )
+        return pb.StreamEventsResponse(cursor=cursor, tx_hash=self.tx_hash, event=self.event)
+
+
+def _parse(record: CommitRecord) -> list[_Posted]:
+    return [
+        _Posted(_Place(record.version, index, number), transaction.tx_hash, event)
+        for index, transaction in enumerate(record.transactions)
+        if transaction.event_count
+        for number, event in enumerate(state_pb.TransactionRecord.FromString(transaction.payload).events)
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -306,3 +307,42 @@ async def test_after_a_reorganisation_a_bare_version_is_not_trusted() -> None:
         store.history.dropped.limit = 1
         await store.committer.discard(b"b2")  # forgets that "a1" was dropped
         assert not (await store.reader.open_view(2, b"", 100, [])).complete
+
+
+@pytest.mark.parametrize("folded", [True, False])
+async def test_a_commit_does_not_wait_until_every_follower_had_its_turn(folded: bool) -> None:
+    async with opened() as store:
+        for n in range(30):
+            await commit(store, f"c{n}", transactions=[transaction(f"t{n}", "e")])
+        if folded:
+            await fold(store)
+        steps = 0
+
+        async def follow() -> None:
+            nonlocal steps
+            async for _ in store.feed.follow(START, until_head=True):
+                steps += 1
+
+        followers = [asyncio.create_task(follow()) for _ in range(200)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        before = steps
+        await commit(store, "new")
+        assert steps - before < len(followers) / 2
+        await asyncio.gather(*followers)
+        assert steps >= 30 * len(followers)
+
+
+async def test_followers_of_the_head_do_not_wait_for_those_of_the_history() -> None:
+    async with opened() as store:
+        for n in range(30):
+            await commit(store, f"c{n}")
+        await fold(store)
+        behind = [asyncio.create_task(drain(store)) for _ in range(200)]
+        live: Any = store.feed.follow(Position(30, b"c29"))
+        item = asyncio.ensure_future(anext(live))
+        await commit(store, "new")
+        assert names([await item]) == ["new"]
+        assert not any(task.done() for task in behind)
+        await live.aclose()
+        await asyncio.gather(*behind)

@@ -58,6 +58,7 @@ class SlowEngine(MemoryEngine):
     def __init__(self, disk: MemoryDisk, clock: Clock) -> None:
         super().__init__(disk)
         self._clock = clock
+        self._writing = asyncio.Lock()
 
     async def get_many(self, *args: Any) -> list[bytes | None]:
         await self._clock.pause()
@@ -66,8 +67,9 @@ class SlowEngine(MemoryEngine):
         return found
 
     async def commit(self, *args: Any, sync: bool) -> None:
-        await self._clock.pause()
-        await super().commit(*args, sync=sync)
+        async with self._writing:  # in the order of the calls, as every engine
+            await self._clock.pause()
+            await super().commit(*args, sync=sync)
 
 
 @dataclass
@@ -96,9 +98,10 @@ class Chain:
         await self._commit(self._batch(self.rng.choice(self.store.tree.blocks()[-4:]).commit_id or None))
 
     async def _again(self) -> None:
-        """Commits a dropped block once more, on the same parent."""
-        if self.dropped:
-            await self._commit(self.rng.choice(self.dropped))
+        """Commits a dropped block once more, on the same parent: not one of the first version, which can name none."""
+        named = [batch for batch in self.dropped if batch.parent_id]
+        if named:
+            await self._commit(self.rng.choice(named))
 
     async def _discard(self) -> None:
         block = self.rng.choice(self.store.tree.blocks()[-3:])
