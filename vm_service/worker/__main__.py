@@ -272,7 +272,7 @@ class Worker:
             cold=hits.cold,
             used=self._executor.hot.take_used()[:MAX_USED],
             slow=self._service.slow_items(),
-            hot_contracts=self._executor.hot.hot()[:SHOWN_CONTRACTS],
+            hot_contracts=self._executor.hot.latest(SHOWN_CONTRACTS),
             crowded=self._crowded(),
         )
 
