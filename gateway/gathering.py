@@ -5,7 +5,7 @@ other share one (see `company`): each company has a queue and batches in progres
 up nobody else, and exists only while it has calls in progress, which `admission` bounds. Nobody waits for others to
 come: an idle company sends at once, and whoever arrives while a batch is in progress goes with the next one. Requests
 are joined and answers split as bytes (see `wire`). Whether a transaction is accepted does not depend on the others:
-should the VM service refuse a whole batch as malformed, its halves are sent again, down to single transactions (which
+should the VM service refuse or give up a whole batch, its halves are sent again, down to single transactions (which
 is safe: transactions are idempotent by hash).
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from chassis.errors import from_rpc_error
 from gateway import wire
 from gateway.company import Company
 from gateway.errors import ForwardingError
@@ -32,6 +33,9 @@ _ITEMS = 1
 
 _REFUSED_WHOLE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 """Codes by which a service may refuse a batch because of one of its transactions, or because of its size."""
+
+_WORKER_LOST = "WORKER_LOST"
+"""Reason of the VM service for giving up a batch that kept ending workers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -177,7 +181,7 @@ class _Queue:
         try:
             answers = _split(await self._send(b"".join(item.raw for item in items), _timeout_s(items)), len(items))
         except grpc.RpcError as error:
-            if len(items) > 1 and error.code() in _REFUSED_WHOLE:
+            if len(items) > 1 and _failed_together(error):
                 middle = len(items) // 2
                 await self._exchange(items[:middle])
                 await self._exchange(items[middle:])
@@ -189,6 +193,10 @@ class _Queue:
             for item, answer in zip(items, answers, strict=True):
                 if not item.answer.done():
                     item.answer.set_result(answer)
+
+
+def _failed_together(error: grpc.RpcError) -> bool:
+    return error.code() in _REFUSED_WHOLE or from_rpc_error(error).reason == _WORKER_LOST
 
 
 def _split(response: bytes, count: int) -> list[bytes]:

@@ -6,6 +6,7 @@
         ├── PoolSaturatedError    RESOURCE_EXHAUSTED   too much is waiting for workers; retry later
         ├── BatchTooLongError     RESOURCE_EXHAUSTED   the items of a request take too long together
         ├── TransactionAheadError FAILED_PRECONDITION  the time of a transaction has not come; retry then
+        ├── ResultsTooLargeError  RESOURCE_EXHAUSTED   the results of a batch are more than one batch may have
         ├── WorkerLostError       UNAVAILABLE          workers ended while they ran this request
         ├── NoWorkersError        UNAVAILABLE          no worker can start, most likely for want of the state service
         ├── BatchStoppedError     UNAVAILABLE          this machine stopped a block that must not depend on it
@@ -72,6 +73,20 @@ class TransactionAheadError(VmError):
         super().__init__(
             f"a transaction of time {time_ns} cannot run before it, and the clock shows {now_ns}",
             metadata={"time_ns": time_ns, "now_ns": now_ns},
+        )
+
+
+class ResultsTooLargeError(VmError):
+    """The results of the request are more than one batch may have; nothing was committed: send fewer items at once."""
+
+    reason = "RESULTS_TOO_LARGE"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, ran: int) -> None:
+        """Creates the error; `ran` counts the items, from the first, whose results are too large together."""
+        super().__init__(
+            f"the results of the first {ran} items are larger than those of one batch may be",
+            metadata={"item_count": ran},
         )
 
 

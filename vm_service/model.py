@@ -214,6 +214,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The kernel's answer to `begin` and `resume`."""
 
     state: str
+    ran: int = 0
+    """Items that ran before their results became too many."""
     needs: list[Need] = []
     results: list[Result] = []
     used: dict[str, str] = {}

@@ -25,7 +25,7 @@ from google.rpc import status_pb2
 
 from chassis.errors import DrainingError, RemoteError, ServiceError
 from vm_service import forms, metrics
-from vm_service.errors import BatchTooLongError, MalformedRequestError, PoolSaturatedError
+from vm_service.errors import BatchTooLongError, MalformedRequestError, PoolSaturatedError, ResultsTooLargeError
 from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.lanes import QUEUE_SHARE, CommitLane, GuardedLane, GuardedLanes, Job, Lane
 from vm_service.manager.load import LoadMeter
@@ -35,6 +35,9 @@ from vm_service.manager.retries import Retries
 from vm_service.manager.shares import Shares
 from vm_service.manager.supervisor import WorkerProcess
 from vm_service.worker import channel
+
+FAILED_TOGETHER = (BatchTooLongError.reason, ResultsTooLargeError.reason)
+"""Reasons for which requests that share a batch fail, though each of them might not by itself."""
 
 
 class Entrance:
@@ -270,7 +273,7 @@ class Entrance:
             return
         status = status_pb2.Status.FromString(answer.status)
         error = RemoteError(status, channel.status_code(status.code))
-        if error.reason != BatchTooLongError.reason or len(batch) == 1:
+        if error.reason not in FAILED_TOGETHER or len(batch) == 1:
             raise error
         for job in batch:
             job.alone = True

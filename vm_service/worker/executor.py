@@ -27,7 +27,7 @@ from dataclasses import replace
 from chassis.errors import RemoteError
 from vm_service import base58, host
 from vm_service.compiler.pipeline import TracedImage
-from vm_service.errors import BatchTooLongError
+from vm_service.errors import BatchTooLongError, ResultsTooLargeError
 from vm_service.model import Answer, Batch, BatchResult, BlockContext, Committed, Limits, Mode, Need, PlaceWish, View
 from vm_service.sandbox.load_vm import HostError, Sandbox
 from vm_service.sandbox.monitor import TransactionWatch
@@ -145,6 +145,7 @@ class Executor:
             ServiceError: the store cannot be reached.
             SeenError: a transaction was executed before; nothing ran.
             BatchTooLongError: its time was over in the middle of a request.
+            ResultsTooLargeError: the results are more than one batch may have.
         """
         self._asked = []
         starts = 0
@@ -175,6 +176,9 @@ class Executor:
             answer = self._ask(
                 {"op": "resume", "compiled": {need.need_id: self._compile(need) for need in answer.needs}}
             )
+        if answer.state == "full":
+            self._forget(view.view)
+            raise ResultsTooLargeError(answer.ran)
         self.hot.use(answer.used)
         for item in answer.results:
             if item.bug:
@@ -231,10 +235,13 @@ class Executor:
 
     def drop(self, result: BatchResult) -> None:
         """The effects of the last batch are void; the kernel is told with the next one."""
+        self._forget(result.view)
+
+    def _forget(self, view: View) -> None:
         self._settled = {"version": None}
         self._batch = None
         self._make_room()
-        self._known = result.view
+        self._known = view
 
     def _ask(self, payload: Mapping[str, object]) -> Answer:
         grants = TRACE_GRANTS if self._batch is not None and self._batch.traced else 1

@@ -6,6 +6,7 @@ import gc
 import grpc
 import pytest
 
+from chassis.errors import STATUS_KEY, ServiceError
 from gateway import company
 from gateway.errors import NoEndpointError
 from gateway.gathering import Gatherer
@@ -84,6 +85,18 @@ async def settle() -> None:
 class RefusedError(grpc.RpcError):
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.INVALID_ARGUMENT
+
+
+class UnavailableError(grpc.RpcError):
+    def __init__(self, reason: str) -> None:
+        self._status = ServiceError(reason)
+        self._status.reason = reason
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def trailing_metadata(self) -> list[tuple[str, bytes]]:
+        return [(STATUS_KEY, self._status.to_status().SerializeToString())]
 
 
 def calling(*contracts: str) -> Transaction:
@@ -207,6 +220,16 @@ async def test_a_refused_batch_is_sent_again_in_halves_until_nobody_waits() -> N
     await settle()
     assert world.sender.cancelled == 1
     assert world.gatherer.company_count == 0
+
+
+@pytest.mark.parametrize(("reason", "sent"), [("WORKER_LOST", ["abc", "a"]), ("NO_WORKERS", ["abc"])])
+async def test_a_batch_that_kept_ending_workers_is_sent_again_in_halves(reason: str, sent: list[str]) -> None:
+    world = World()
+    tasks = await world.calls("abc", A)
+    await world.sender.fail(0, UnavailableError(reason))
+    assert world.sender.sent == [joined(names) for names in sent]
+    for task in tasks:
+        task.cancel()
 
 
 async def test_a_closed_channel_fails_all_that_waits_halves_to_come_included() -> None:

@@ -11,7 +11,7 @@ from iost.chain.v1 import block_pb2, transaction_pb2
 from iost.vm.v1 import compilation_service_pb2 as compilation_pb
 from iost.vm.v1 import execution_service_pb2 as execution_pb
 from tests.support.waiting import until
-from vm_service.errors import BatchTooLongError, PoolSaturatedError
+from vm_service.errors import BatchTooLongError, PoolSaturatedError, ResultsTooLargeError
 from vm_service.manager.early import EarlyTransactions
 from vm_service.manager.entrance import Entrance
 from vm_service.manager.lanes import CALM_BATCHES, CommitLane
@@ -410,21 +410,27 @@ async def test_requests_for_which_a_batch_had_no_time_share_the_next_one() -> No
     assert await asyncio.gather(*tasks) == requests
 
 
-async def test_requests_that_take_too_long_together_run_alone_and_one_that_does_alone_is_refused() -> None:
+@pytest.mark.parametrize(
+    "error", [BatchTooLongError(1, 2, 5.0), ResultsTooLargeError(3)], ids=lambda error: str(error.reason)
+)
+async def test_requests_that_are_too_much_together_run_alone_and_one_that_is_alone_is_refused(
+    error: ServiceError,
+) -> None:
     world = World()
     requests = [calling("token.iost") for _ in range(3)]
     tasks = [asyncio.create_task(world.entrance.submit("execute", request)) for request in requests]
     await world.settle()
     await world.finish(0)
-    await world.fail(1, BatchTooLongError(1, 2, 5.0))
+    await world.fail(1, error)
     assert world.batches[2] == ("execute", requests[1:2])
-    await world.fail(2, BatchTooLongError(0, 1, 5.0))
+    await world.fail(2, error)
     assert world.batches[3] == ("execute", requests[2:])
     await world.finish(3)
     assert await tasks[0] == requests[0]
     assert await tasks[2] == requests[2]
-    with pytest.raises(RemoteError, match="send fewer"):
+    with pytest.raises(RemoteError) as raised:
         await tasks[1]
+    assert raised.value.reason == error.reason
 
 
 async def test_a_full_queue_refuses() -> None:

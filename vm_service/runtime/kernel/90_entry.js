@@ -17,6 +17,7 @@
 //
 // Answer of begin and resume
 //   {state: "broken"}: V8's own stack has ended, or an earlier batch has left something running; nothing counts, the isolate is given up;
+//   {state: "full", ran}: the results of the first `ran` items are more than one batch may have; nothing of it counts; or
 //   {state: "needs", needs: [{need_id, source, abi, validate, raw, traced}]}: compile, install, resume; or
 //   {state: "done", results, used: {contract: image key}, reads: {key: version}, writes: {key: value | null}} with a result for each transaction or call, up to where it ended:
 //     {refused} or {status: {code, message}, gas_usage (x100), ram_usage: {payer: bytes}, returns, receipts: [{func_name, content}],
@@ -35,7 +36,12 @@
   const KEEPS = { __proto__: null, execute: true, dry: true, bare: true };
   const TRIES = { __proto__: null, dry: true, validate: true };
 
-  let batch = null; // {items, run, block, keeps, tries, trace, results}
+  // Of all results of a batch: as many as a request may have bytes. A worker holds them in a dozen forms at once.
+  const MAX_RESULT_UNITS = 16 * 2 ** 20;
+  const ENTRY_UNITS = 64; // what a receipt or an event takes beside its texts
+  const NOBODY = -1;
+
+  let batch = null; // {items, run, block, keeps, tries, trace, results, units}
 
   // Nothing runs between batches. What was interrupted without being noticed would make the next one wrong.
   function requireClean() {
@@ -61,6 +67,7 @@
       traced: new Set(request.traced ?? []),
       stops: new Set(request.stops ?? []),
       results: [],
+      units: 0,
     };
     context.openBlock(batch.block);
     return runBatch();
@@ -77,13 +84,44 @@
     return {};
   }
 
-  // Whether the batch ends before an item since its time is over. A block has no time, so that no clock decides what it holds.
+  // Whether the batch ends before an item since its time is over, or its room half used up. A block has no time, so that no
+  // clock decides what it holds.
   function endsBefore(place) {
+    if (batch.units > MAX_RESULT_UNITS / 2 && batch.stops.has(place)) return true;
     const due = mailbox.due();
     return due === 2 || (due === 1 && batch.stops.has(place));
   }
 
-  // Runs what is left of the batch, up to its end, to the end of its time or to the first need.
+  const lengthOf = (texts) => {
+    let units = 0;
+    for (const text of texts) units += text.length;
+    return units;
+  };
+
+  const unitsOfNotes = (notes, texts) => {
+    let units = 0;
+    for (const note of notes) units += ENTRY_UNITS + lengthOf(texts(note));
+    return units;
+  };
+
+  // About what a result takes in the answer, and in the commit.
+  function unitsOf(result) {
+    if (result.refused !== undefined) return result.refused.length;
+    const { receipts = [], events = [], returns = [], console = [], ram_usage = {} } = result;
+    let units = result.status.message.length + lengthOf(returns) + lengthOf(console);
+    units += unitsOfNotes(receipts, (note) => [note.func_name, note.content]);
+    units += unitsOfNotes(events, (event) => [event.contract, event.action, event.data]);
+    for (const payer in ram_usage) if (ram_usage[payer] > 0) units += ram_usage[payer];
+    return units;
+  }
+
+  // What comes now is no item's: neither its time nor its memory.
+  function leaveItems() {
+    mailbox.progress(0);
+    if (batch.careful) V8VM.ask('announce', NOBODY);
+  }
+
+  // Runs what is left of the batch, up to its end, to the end of its time or room, or to the first need.
   function runBatch() {
     const { items, results } = batch;
     while (results.length < items.length && !endsBefore(results.length)) {
@@ -92,7 +130,10 @@
       const result = runOne(items[results.length]);
       if (result === null) return { state: 'needs', needs: images.needs() };
       ArrayPrototypePush(results, result);
+      batch.units += unitsOf(result);
+      if (batch.units > MAX_RESULT_UNITS) return { state: 'full', ran: results.length };
     }
+    leaveItems();
     const used = { __proto__: null };
     for (const [id, key] of images.used()) used[id] = key;
     return { state: 'done', results, used, ...journal.effects() };
