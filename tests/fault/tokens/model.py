@@ -249,8 +249,10 @@ class Run:
         need(self.asks(frame, sender, "transfer"), "no permission")
         return amount, canonical(amount, token.decimals)
 
-    def create(self, frame: Frame, symbol: str, issuer: str, total: int, config: Mapping[str, Any]) -> None:
+    def create(self, frame: Frame, symbol: str, issuer: str, total: int, given: Any) -> None:
         """token.iost/create."""
+        need(given is None or isinstance(given, dict), "config is no object")
+        config: Mapping[str, Any] = given or {}
         need(SYMBOL.fullmatch(symbol), "invalid symbol")
         need(self.asks(frame, issuer, "token"), "no permission")
         need(symbol not in self.books.tokens and symbol != "ram", "token exists")
@@ -262,7 +264,7 @@ class Run:
         units = (total * 10**decimals + 2**63) % 2**64 - 2**63
         can_transfer, only = config.get("canTransfer", True), config.get("onlyIssuerCanTransfer", False)
         self.books.tokens[symbol] = Token(issuer, units, 0, decimals, can_transfer, only)
-        text = json.dumps(config, separators=(",", ":"), sort_keys=True)
+        text = json.dumps(given, separators=(",", ":"), sort_keys=True)
         self._receipt(frame, symbol, issuer, total, base64.b64encode(text.encode()).decode())  # as bytes are shown
 
     def issue(self, frame: Frame, symbol: str, to: str, text: str) -> None:

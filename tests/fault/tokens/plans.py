@@ -215,6 +215,8 @@ class Planner:
     def _step(self, books: Books, relay: str, able: Sequence[str], depth: int) -> list[Any]:
         random = self._random
         kind = random.random()
+        if random.random() < 0.12:
+            return self._temptation(relay)
         lends = self._careful() or random.random() < 0.5
         verb = "auth" if lends else "call"
         if kind < 0.4:
@@ -230,6 +232,25 @@ class Planner:
         if kind < 0.9:
             return self._cell(relay, able)
         return self._question(able)
+
+    # A step that nothing but its lack of authority stops, or the edge of a rule.
+    def _temptation(self, relay: str) -> list[Any]:
+        random = self._random
+        victim, other = random.choice(USERS), random.choice(self._relays)
+        return random.choice(
+            [
+                ["call", TOKEN, "transfer", ["iost", relay, victim, "1", ""]],
+                ["auth", TOKEN, "transfer", ["iost", victim, relay, "1", ""]],
+                ["auth", TOKEN, "transfer", ["iost", other, relay, "1", ""]],
+                ["auth", TOKEN, "transferFreeze", ["iost", relay, relay, "1", 0, ""]],
+                ["auth", NFT, "transfer", ["art", "alice", relay, "T721issuer"]],
+                ["call", GAS, "pledge", [relay, victim, "1"]],
+                ["put", "t", "v" * random.randrange(9), victim],
+                ["field", "t", "v" * random.randrange(9), other],
+                ["ask", self._publisher, "owner", True],
+                ["ask", relay, "active", True],
+            ]
+        )
 
     def _question(self, able: Sequence[str]) -> list[Any]:
         random = self._random
