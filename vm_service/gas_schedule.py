@@ -54,6 +54,13 @@ RELEASES: Final = (
         "surcharges for lengths that are texts, texts of digits in JSON, and long texts in errors that iterators hide;"
         " generators count depth where they go on",
     ),
+    Release(
+        4,
+        "7ff835e339a6a216bb9fcd05960efa256460ee4d9c3e64698ce06c8c0f80edfc",
+        REFERENCE,
+        "surcharges for passes of `for of`, accounts that are read and items pushed to tables; higher ones for chains,"
+        " names, steps of iterators and items of `apply`",
+    ),
 )
 """All versions, oldest first. To change a price, add a release; a released one never changes."""
 

@@ -6,8 +6,6 @@ calls      a call of a contract that is installed, and of one that is not
 gas        seconds for gas over the hostile contracts
 """
 
-import contextlib
-import itertools
 import json
 import os
 import statistics
@@ -17,9 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fault.attacks import load
-from tests.fault.hostile import payloads
-from tests.support.bare_runner import BLOCK, BareRunner, bare_batch
+from tests.fault import price_ratio
+from tests.support.bare_runner import BLOCK
 from tests.support.memory_state import MemoryState
 from vm_service.compiler.pipeline import Compiler, CompileResult, image_key
 from vm_service.model import Batch, Mode
@@ -30,15 +27,7 @@ from vm_service.state_keys import StoredValue, contract_key
 from vm_service.worker.executor import Executor
 from vm_service.worker.snapshot_builder import run_step
 
-PAYLOADS = Path(__file__).parents[1] / "fault" / "payloads"
 SAMPLES = Path(__file__).parents[2] / "gateway" / "demo" / "contracts"
-TRANSACTION_MS = 60_000
-GAS_ROUNDS = 5
-SHOWN = 10
-LEAST_GAS = 200_000
-"""Payloads that used less say nothing about the price of work."""
-
-GAS_LIMIT = 4_000_000
 
 
 def _images(count: int) -> list[CompileResult]:
@@ -132,47 +121,11 @@ def calls(count: int, rounds: int) -> dict[str, float]:
     return {"hot_call_us": statistics.median(hot[300:]) * 1e6, "cold_call_us": statistics.median(cold) * 1e6}
 
 
-def _hostile() -> dict[str, str]:
-    """Returns every hostile contract that there is, by name: our own bodies and the payload files."""
-    files = [load(path) for path in sorted(PAYLOADS.glob("*.json"))]
-    return {payload["name"]: payload["code"] for payload in itertools.chain(payloads(), *files)}
-
-
-def _seconds_per_gas(runner: BareRunner, code: str) -> float | None:
-    """Returns processor time for a unit of gas of one contract, or None when it uses too little gas to say anything."""
-    taken = []
-    for _ in range(GAS_ROUNDS):
-        executor = runner.executor()
-        started = time.process_time()
-        result = executor.run(bare_batch(code, GAS_LIMIT))
-        executor.drop(result)
-        used = result.results[0].gas_usage // 100
-        taken.append((time.process_time() - started) / max(used, 1))
-        if used < LEAST_GAS:
-            return None
-    return min(taken)
-
-
 def gas(_count: int, _rounds: int) -> dict[str, float]:
-    """Seconds for a unit of gas over all hostile contracts that use at least 200,000 of it: worst, worst over median.
-
-    The contracts are those of the fault tests, none left out and none weighted; each runs with 4,000,000 gas, several
-    times, and its best run counts. Seconds are processor time of the whole process, so that neighbours on the machine
-    do not count, and V8's helper threads do. Below 200,000 gas the fixed cost of a call hides the price.
-    """
-    per_gas = {}
-    with contextlib.closing(BareRunner(TRANSACTION_MS)) as runner:
-        for name, code in _hostile().items():
-            seconds = _seconds_per_gas(runner, code)
-            if seconds is not None:
-                per_gas[name] = seconds
-    ranking = sorted(per_gas, key=lambda name: per_gas[name], reverse=True)
-    median = statistics.median(per_gas.values())
-    lines = [f"{per_gas[name] * 1e9:6.1f} ns  {name}" for name in ranking[:SHOWN]]
-    lines.append(f"{median * 1e9:6.1f} ns  median of {len(per_gas)}")
-    sys.stderr.write("\n".join(["processor time for a unit of gas", *lines, ""]))
-    worst = per_gas[ranking[0]]
-    return {"gas_worst_over_median": worst / median, "gas_worst_ns": worst * 1e9}
+    """Processor time for a unit of gas over all hostile contracts, as `tests.fault.price_ratio` defines it."""
+    found = price_ratio.ratio(price_ratio.measure_all(price_ratio.all_payloads([])))
+    sys.stderr.write("\n".join(["processor time for a unit of gas", *found.lines(), ""]))
+    return {"gas_worst_over_median": found.worst_over_median, "gas_worst_ns": found.ranking[0].ns}
 
 
 def images(count: int, _rounds: int) -> list[tuple[str, str, str]]:

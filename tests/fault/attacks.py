@@ -152,7 +152,7 @@ class Child:
 
 
 def _no_answer(kind: str, text: str) -> dict[str, Any]:
-    first = {"kind": kind, "text": text, "gas": 0, "cpu_s": 0.0, "fatal": True, "leaks_host": False}
+    first = {"kind": kind, "text": text, "gas": 0, "cpu_s": 0.0, "call_cpu_s": 0.0, "fatal": True, "leaks_host": False}
     return {"first": first, "then": None}
 
 

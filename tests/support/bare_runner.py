@@ -8,7 +8,7 @@ BLOCK = BlockContext(1, b"", "witness", 0)
 
 
 class BareRunner:
-    """Owns the executor of one worker, and replaces it as the pool would: when its heap is nearly full."""
+    """Owns the executor of one worker; collects its garbage as the worker would, and replaces it as the pool would."""
 
     def __init__(self, transaction_ms: int) -> None:
         self._limits = Limits(transaction_ms=transaction_ms)
@@ -19,6 +19,8 @@ class BareRunner:
 
     def executor(self) -> Executor:
         """Returns the executor for the next call; a former one is closed."""
+        if not self._executor.condemned and self._executor.heap_bytes() > self._limits.heap_bytes // 2:
+            self._executor.collect_garbage()
         if self._executor.condemned or self._executor.heap_bytes() >= self._limits.heap_bytes * 3 // 4:
             self._executor.close()
             self._executor = self._make()

@@ -13,7 +13,7 @@
   const ACCOUNT_CONTRACT = 'auth.iost';
   const ACCOUNT_MAP = 'auth';
   const MISSING_ACCOUNT_GAS = 1;
-  const { question: QUESTION_WORK, level: LEVEL_WORK, nameUnit: UNIT_WORK, forgotten: FORGOTTEN_WORK } = V8VM.workPrices.host;
+  const { question: QUESTION_WORK, level: LEVEL_WORK, account: ACCOUNT_WORK, nameUnit: UNIT_WORK, forgotten: FORGOTTEN_WORK } = V8VM.workPrices.host;
   const LONG_NAME = 64; // units
   const MAX_DEPTH = 64; // accounts naming accounts; the reference has no limit but its gas
 
@@ -80,6 +80,7 @@
     }
 
     weigh(id, permission, depth) {
+      meter.work(ACCOUNT_WORK);
       const cell = readAccount(id);
       if (cell === null) {
         this.pay(MISSING_ACCOUNT_GAS);

@@ -63,8 +63,8 @@
     return text;
   }
 
-  function scan(text) {
-    if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK);
+  function scan(text, times = 1) {
+    if (text.length > LONG_TEXT) meter.work(text.length * READ_WORK * times);
   }
 
   // The same of a text that is read as a number: digits beyond what a number holds are computed with large integers.
@@ -130,7 +130,7 @@
   // The same of a computed name in a literal or class: the function that stands there gets a text made of it.
   function naming(value) {
     const key = name(value);
-    if (typeof key === 'symbol') scan(SymbolPrototypeGetDescription(key) ?? '');
+    if (typeof key === 'symbol') scan(SymbolPrototypeGetDescription(key) ?? '', 2); // it is copied, and made flat
     return key;
   }
 

@@ -24,7 +24,7 @@
   const MAX_LIKE_LENGTH = 100000; // items of an array-like that are copied
   const {
     move: SHIFT_WORK, like: LIKE_WORK, call: CALL_WORK, visit: VISIT_WORK, join: JOIN_WORK,
-    fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, joinUnit: JOIN_UNIT_WORK,
+    fraction: FRACTION_WORK, tableRead: READ_WORK, tableMove: MOVE_WORK, tableAdd: ADD_WORK, joinUnit: JOIN_UNIT_WORK,
     compareUnit: UNIT_WORK, compareText: TEXT_WORK, argument: ARGUMENT_WORK, make: ITEM_WORK,
   } = V8VM.workPrices.array;
   const { hasInstance: INSTANCE_WORK } = V8VM.workPrices.functions;
@@ -128,7 +128,7 @@
         return array.length;
       }
       const isRow = forms.isRow(array); // without accessors, and with a prototype that has none
-      meter.work(arguments.length * (isRow ? ARGUMENT_WORK : MOVE_WORK));
+      meter.work(arguments.length * (isRow ? ARGUMENT_WORK : ADD_WORK));
       const saved = enterLibrary(isRow ? 0 : arguments.length);
       const length = FunctionPrototypeApply(FERAL_PUSH, array, arguments);
       meter.depth = saved;

@@ -4,7 +4,7 @@
 
   const tree = V8VM.tree;
   const { Frame, Lowering } = V8VM;
-
+  const { pass: PASS_WORK } = V8VM.workPrices.spread;
 
   // A frame holds about 20 slots (8 bytes) of its own in the slowest tier, then its names and temporaries; twice that.
   const FRAME_SLOTS = 40;
@@ -37,7 +37,7 @@
     },
 
     loopBody(loop, prefix = []) {
-      const toll = loop.type === 'ForOfStatement' ? [tree.statement(this.toll('step'))] : [];
+      const toll = loop.type === 'ForOfStatement' ? [this.pass()] : [];
       this.open = null;
       const charged = this.charge(this.layout.bodies.get(loop).total);
       this.layout.bodies.get(loop).taken = true;
@@ -49,9 +49,14 @@
       return tree.block([...prefix, tree.statement(charged), ...toll, ...work, ...inner]);
     },
 
+    // A pass of `for of` asks an iterator, which may look along a chain of prototypes, or hide an error.
+    pass() {
+      return tree.statement(this.callHelper('work', tree.binary('+', this.meter('step'), tree.literal(PASS_WORK))));
+    },
+
     // What looks for something along a chain of prototypes pays when there is a long one.
-    toll(field = 'toll') {
-      return tree.logical('&&', tree.binary('>', this.meter(field), tree.literal(0)), this.callHelper('work', this.meter(field)));
+    toll() {
+      return tree.logical('&&', tree.binary('>', this.meter('toll'), tree.literal(0)), this.callHelper('work', this.meter('toll')));
     },
 
     // Variables that a function gets from sloppy functions inside its blocks.
