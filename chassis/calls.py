@@ -177,8 +177,11 @@ def _guard_call(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
 
 
 def _guard_stream(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
+    # The initial metadata goes out before the call can be ended: gRPC takes that of a first message that is cancelled
+    # on its way for unsent, sends it again with the status, and fails, so that the call ends without one.
     async def guarded(raw: bytes, context: Any) -> None:  # noqa: ANN401
         try:
+            await context.send_initial_metadata(())
             # Written here, not yielded: a stream that is ended while it waits for a slow reader must answer as well.
             with calls.running(stream=True):
                 async with aclosing(handler.unary_stream(_decode(handler, raw), context)) as responses:
