@@ -176,17 +176,44 @@ def _guard_call(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
     return make(guarded, None, handler.response_serializer)
 
 
-def _guard_stream(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
-    # The initial metadata goes out before the call can be ended: gRPC takes that of a first message that is cancelled
-    # on its way for unsent, sends it again with the status, and fails, so that the call ends without one.
-    async def guarded(raw: bytes, context: Any) -> None:  # noqa: ANN401
+class _Stream:
+    """The context of a stream, whose initial metadata is sent whole.
+
+    gRPC takes metadata for unsent whose sending is cancelled. It sends them again with the status, which fails, and the
+    call stays open until gRPC cancels it without a reason. The window of a slow reader does not hold metadata up.
+    """
+
+    def __init__(self, context: Any) -> None:  # noqa: ANN401
+        self._context = context
+        self._opened = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._context, name)
+
+    async def send_initial_metadata(self, metadata: Any) -> None:  # noqa: ANN401
+        self._opened = True
+        sending = asyncio.ensure_future(self._context.send_initial_metadata(metadata))
         try:
-            await context.send_initial_metadata(())
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait((sending,))
+            raise
+
+    async def write(self, response: Any) -> None:  # noqa: ANN401
+        if not self._opened:
+            await self.send_initial_metadata(())
+        await self._context.write(response)
+
+
+def _guard_stream(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401
+    async def guarded(raw: bytes, context: Any) -> None:  # noqa: ANN401
+        stream = _Stream(context)
+        try:
             # Written here, not yielded: a stream that is ended while it waits for a slow reader must answer as well.
             with calls.running(stream=True):
-                async with aclosing(handler.unary_stream(_decode(handler, raw), context)) as responses:
+                async with aclosing(handler.unary_stream(_decode(handler, raw), stream)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        await stream.write(response)
         except Exception as error:  # noqa: BLE001 - the boundary: nothing leaves unmapped
             await calls.released()
             await _abort(context, error, method)

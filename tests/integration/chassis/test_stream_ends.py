@@ -17,23 +17,30 @@ LIMIT_S = 10
 
 
 class Ending:
-    """Streams one message, and closes the register of calls in the moment in which that message is written."""
+    """A stream that closes the register of calls in the moment in which it sends something first."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def stream(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+    async def message(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
         asyncio.get_running_loop().call_soon(self._calls.close)
         yield request
         await asyncio.sleep(60)
 
+    async def metadata(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+        asyncio.get_running_loop().call_soon(self._calls.close)
+        await context.send_initial_metadata(())
+        yield request
+        await asyncio.sleep(60)
 
+
+@pytest.mark.parametrize("first", ["message", "metadata"])
 @pytest.mark.parametrize("attempt", range(5))
-async def test_a_stream_that_is_ended_while_it_writes_its_first_message_says_why(attempt: int) -> None:
+async def test_a_stream_that_is_ended_while_it_sends_something_first_says_why(first: str, attempt: int) -> None:
     calls = Calls()
     server = grpc.aio.server(interceptors=(ErrorInterceptor(calls),))
     handler = grpc.unary_stream_rpc_method_handler(
-        Ending(calls).stream, StringValue.FromString, StringValue.SerializeToString
+        getattr(Ending(calls), first), StringValue.FromString, StringValue.SerializeToString
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
