@@ -160,6 +160,8 @@ class Attacker(Callers):
         self.world = world
         self.serial = itertools.count()
         self.times_s: list[float] = []
+        """Seconds of each attack that was answered; at the end also those so far of the attacks that wait."""
+        self._began: dict[int, float] = {}
 
     def start(self) -> None:
         """Starts threads that nothing waits for: calls of an attack may take minutes."""
@@ -170,6 +172,8 @@ class Attacker(Callers):
     def end(self) -> None:
         """Ends the attack; calls in progress end with the channel."""
         self._stop.set()
+        now = time.monotonic()
+        self.times_s += [now - began for began in tuple(self._began.values())]
 
     def attack(self, number: int) -> None:
         """Attacks once."""
@@ -177,17 +181,18 @@ class Attacker(Callers):
 
     def call(self, number: int) -> None:
         """Attacks once as attacker `number`."""
-        began = time.monotonic()
+        began = self._began[number] = time.monotonic()
         try:
             self.attack(number)
         except (grpc.RpcError, ValueError):  # ValueError: the channel was closed at the end
             time.sleep(0.01)
         if not self._stop.is_set():
+            del self._began[number]
             self.times_s.append(time.monotonic() - began)
 
     @property
     def count(self) -> int:
-        """Attacks that were answered."""
+        """Attacks that were answered, or wait at the end."""
         return len(self.times_s)
 
     @property
